@@ -1,0 +1,1 @@
+"""Compute over data: run containers and WebAssembly where the data is."""

@@ -1,0 +1,237 @@
+"""Commands, groups and flags: click's structure with the original's syntax and texts.
+
+click brings contexts, lazy groups and declarations. Parsing and error texts are ours, because
+scripts know those of the original (spec cli.md 4, 5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bacalhau.cli.syntax import parse
+from bacalhau.cli.values import BOOL, INT, STRING, Kind, each
+from bacalhau.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from bacalhau.cli.session import Session
+    from bacalhau.cli.syntax import Parsed
+
+
+class Flag(click.Option):
+    """One flag, such as ``Flag("limit", UINT32, 10, "Most jobs to show.")``.
+
+    A flag with ``deprecated`` advice works, is not shown in help, and says what to use instead.
+    """
+
+    def __init__(
+        self,
+        long: str,
+        kind: Kind,
+        default: Any,
+        text: str,
+        *,
+        short: str = "",
+        is_global: bool = False,
+        deprecated: str = "",
+        shows_default: bool = True,
+    ) -> None:
+        declared = [f"-{short}", f"--{long}"] if short else [f"--{long}"]
+        super().__init__(
+            [*declared, long.replace("-", "_")], is_flag=False, help=text, hidden=bool(deprecated)
+        )
+        self.long = long
+        self.short = short
+        self.kind = kind
+        self.fallback = default
+        self.is_global = is_global
+        self.advice = deprecated
+        self.shows_default = shows_default
+
+
+@dataclass(frozen=True, slots=True)
+class Arity:
+    """How many positional arguments a command takes. ``maximum`` None: any number."""
+
+    usage: str = ""
+    minimum: int = 0
+    maximum: int | None = 0
+
+    def check(self, path: str, arguments: Sequence[str]) -> None:
+        """Refuse a wrong number.
+
+        Raises:
+            UserError: in the words of the original.
+        """
+        count = len(arguments)
+        if self.maximum == 0 and count:
+            raise UserError(f'unknown command "{arguments[0]}" for "{path}"', component="CLI")
+        if self.maximum == self.minimum and count != self.minimum:
+            message = f"accepts {self.minimum} arg(s), received {count}"
+        elif count < self.minimum:
+            message = f"requires at least {self.minimum} arg(s), only received {count}"
+        elif self.maximum is not None and count > self.maximum:
+            message = f"accepts at most {self.maximum} arg(s), received {count}"
+        else:
+            return
+        raise UserError(message, component="CLI")
+
+
+NOTHING = Arity()
+
+_HELP = Flag("help", BOOL, False, "help for this command", short="h")
+GLOBAL_FLAGS = (
+    Flag("api-host", STRING, None, "The host of the server (API.Host).", is_global=True),
+    Flag("api-port", INT, None, "The port of the server (API.Port).", is_global=True),
+    Flag(
+        "config",
+        each("key=value", str),
+        [],
+        "Set one configuration key; may be repeated.",
+        short="c",
+        is_global=True,
+    ),
+    Flag("data-dir", STRING, None, "The folder of everything that is kept.", is_global=True),
+)
+
+
+class Command(click.Command):
+    """A command without sub-commands.
+
+    ``run`` is called with the session and every flag by its name, positional arguments as
+    ``arguments``. ``late_hint`` goes with errors in flags behind a positional argument.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        run: Callable[..., None],
+        *,
+        flags: Sequence[Flag] = (),
+        arity: Arity = NOTHING,
+        text: str,
+        example: str = "",
+        late_hint: str = "",
+    ) -> None:
+        parameters: list[click.Parameter] = [*flags, _HELP, *GLOBAL_FLAGS]
+        super().__init__(name, params=parameters, help=text, add_help_option=False)
+        self.run = run
+        self.flags = tuple(flags)
+        self.arity = arity
+        self.example = example
+        self.late_hint = late_hint
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Fill the context from a command line."""
+        session: Session = ctx.obj
+        flags = (*self.flags, _HELP, *GLOBAL_FLAGS)
+        parsed = parse(args, flags, late_hint=self.late_hint)
+        _apply_globals(session, parsed)
+        if "config" in parsed.late:
+            session.late_config_hint = self.late_hint
+        if parsed.values.get("help"):
+            _show_help(ctx)
+        self.arity.check(ctx.command_path, parsed.positionals)
+        ctx.params = {
+            flag.long.replace("-", "_"): parsed.values.get(flag.long, flag.fallback)
+            for flag in self.flags
+        }
+        session.given = frozenset(parsed.values)
+        for flag in self.flags:
+            if flag.advice and flag.long in parsed.values:
+                session.note(f"Flag --{flag.long} has been deprecated, {flag.advice}")
+        if self.arity is not NOTHING:
+            ctx.params["arguments"] = tuple(parsed.positionals)
+        return []
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        return self.run(ctx.obj, **ctx.params)
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the help page."""
+        from bacalhau.cli.help import command_help
+
+        return command_help(ctx, self)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A sub-command as its group knows it: where it is, and what it does in one line."""
+
+    module: str
+    text: str
+    attribute: str = "COMMAND"
+
+
+class Group(click.Group):
+    """Sub-commands that are imported when they are used."""
+
+    def __init__(self, name: str, text: str, entries: Mapping[str, Entry | Group]) -> None:
+        parameters: list[click.Parameter] = [_HELP, *GLOBAL_FLAGS]
+        super().__init__(
+            name,
+            params=parameters,
+            help=text,
+            add_help_option=False,
+            invoke_without_command=True,
+            no_args_is_help=False,
+        )
+        self.entries = dict(entries)
+        self.text = text
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the sub-commands, sorted."""
+        return sorted(self.entries)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a sub-command."""
+        entry = self.entries.get(cmd_name)
+        if isinstance(entry, Entry):
+            command: click.Command = getattr(import_module(entry.module), entry.attribute)
+            return command
+        return entry
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read global flags up to the name of a sub-command."""
+        parsed = parse(args, (_HELP, *GLOBAL_FLAGS), interspersed=False)
+        _apply_globals(ctx.obj, parsed)
+        if parsed.values.get("help") or not parsed.positionals:
+            _show_help(ctx)
+        ctx.args = parsed.positionals
+        return ctx.args
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a sub-command."""
+        name, *rest = ctx.args
+        command = self.get_command(ctx, name)
+        if command is None:
+            return self.unknown(ctx, name)
+        with command.make_context(name, rest, parent=ctx) as inner:
+            return command.invoke(inner)
+
+    def unknown(self, ctx: click.Context, name: str) -> None:
+        """Answer a name that is no sub-command: a group shows its help (spec cli.md 1.3)."""
+        _show_help(ctx)
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the help page."""
+        from bacalhau.cli.help import group_help
+
+        return group_help(ctx, self)
+
+
+def _apply_globals(session: Session, parsed: Parsed) -> None:
+    for flag in GLOBAL_FLAGS:
+        if flag.long in parsed.values:
+            session.set_global(flag.long, parsed.values[flag.long])
+
+
+def _show_help(ctx: click.Context) -> None:
+    ctx.obj.write(ctx.get_help())
+    ctx.exit(0)

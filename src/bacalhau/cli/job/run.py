@@ -1,0 +1,64 @@
+"""`bacalhau job run` (spec cli.md 8.8, 11)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bacalhau.cli.command import Arity, Command, Flag
+from bacalhau.cli.submission import RUNTIME_FLAGS, Runtime, invalid, submit
+from bacalhau.cli.values import BOOL
+from bacalhau.errors import UserError
+
+if TYPE_CHECKING:
+    from bacalhau.cli.session import Session
+
+
+def run(
+    session: Session, *, arguments: tuple[str, ...], show_warnings: bool, **options: Any
+) -> None:
+    """Read a job and submit it."""
+    from bacalhau.models.jobfile import load_job
+
+    text = read_text(session, arguments[0] if arguments else "-")
+    try:
+        job, warnings = load_job(text)
+    except UserError as exc:
+        raise invalid(exc) from exc
+    submit(session, job, warnings, Runtime.of(options), warn=show_warnings)
+
+
+def read_text(session: Session, name: str) -> str:
+    """Return the content of a job file; ``-`` is standard input.
+
+    Raises:
+        UserError: the file cannot be read, or is not text.
+    """
+    try:
+        if name == "-":
+            if session.stdin.isatty():
+                session.note("Reading from /dev/stdin; send Ctrl-d to stop.")
+            return session.stdin.read()
+        return Path(name).read_text(encoding="utf-8")
+    except OSError as exc:
+        raise UserError(f'opening job file ("{name}"): {exc.strerror}', component="CLI") from exc
+    except UnicodeDecodeError as exc:
+        raise UserError(f'job file ("{name}") is not UTF-8 text: {exc}', component="CLI") from exc
+
+
+COMMAND = Command(
+    "run",
+    run,
+    flags=(
+        *RUNTIME_FLAGS,
+        Flag("show-warnings", BOOL, False, "Print what the server says about the job."),
+    ),
+    arity=Arity("[FILE]", 0, None),
+    text="Run the job that a YAML or JSON file describes; without a file, from standard input.",
+    example="""\
+# Run a job and wait for it
+bacalhau job run job.yaml
+
+# See the job as it would be submitted
+bacalhau job run --dry-run job.yaml""",
+)

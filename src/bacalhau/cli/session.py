@@ -1,0 +1,147 @@
+"""What every command has at hand: settings, a client, the three streams."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, TextIO
+
+from bacalhau.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bacalhau.client import Client
+    from bacalhau.config import Settings
+
+_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
+_FLAG_KEYS = {"api-host": "API.Host", "api-port": "API.Port", "data-dir": "DataDir"}
+
+
+class Session:
+    """One run of the program. Nothing is read, opened or connected before it is asked for.
+
+    Attributes:
+        program: The name the user typed, for texts that repeat it.
+        given: The flags that the command line names, by their long names.
+        late_config_hint: Goes with errors in a ``--config`` that stands behind an argument.
+    """
+
+    def __init__(
+        self,
+        program: str,
+        *,
+        environment: Mapping[str, str] | None = None,
+        stdin: TextIO | None = None,
+        stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
+    ) -> None:
+        self.program = program
+        self.environment = os.environ if environment is None else environment
+        self.stdin = stdin or sys.stdin
+        self.stdout = stdout or sys.stdout
+        self.stderr = stderr or sys.stderr
+        self.given: frozenset[str] = frozenset()
+        self.late_config_hint = ""
+        self._keys: dict[str, tuple[str, str]] = {}
+        self._assignments: list[str] = []
+        self._settings: Settings | None = None
+        self._warned: set[str] = set()
+
+    def set_global(self, flag: str, value: Any) -> None:
+        """Note a global flag, given before or behind a sub-command."""
+        if flag == "config":
+            self._assignments += value
+        else:
+            self.set_key(_FLAG_KEYS[flag], value, flag=flag)
+
+    def set_key(self, key: str, value: object, *, flag: str = "") -> None:
+        """Note a key that a flag of the command line sets; ``--config`` wins over it."""
+        self._keys[key] = (str(value), flag)
+        self._settings = None
+
+    @property
+    def settings(self) -> Settings:
+        """The effective settings; ``--config`` wins over other flags, and those over environment.
+
+        Raises:
+            UserError: code ``ConfigurationError``.
+        """
+        if self._settings is None:
+            self._settings = self._load()
+        return self._settings
+
+    def _load(self) -> Settings:
+        from bacalhau.config import Settings
+
+        for assignment in self._assignments:
+            if "=" not in assignment and assignment.endswith((".yaml", ".yml")):
+                raise UserError(
+                    f"{assignment}: configuration files are not supported yet",
+                    code="ConfigurationError",
+                    hint="set single keys: -c KEY=VALUE",
+                    component="CLI",
+                )
+        flags = [f"{key}={value}" for key, (value, _) in self._keys.items()]
+        self._warn_of_conflicts()
+        try:
+            return Settings.load(self.environment, [*flags, *self._assignments])
+        except UserError as exc:
+            if self.late_config_hint:
+                exc.hint = f"{exc.hint}\n{self.late_config_hint}".strip()
+            raise
+
+    def _warn_of_conflicts(self) -> None:
+        assigned = {text.partition("=")[0].strip().lower() for text in self._assignments}
+        for key, (_, flag) in self._keys.items():
+            if flag and flag not in self._warned and key.lower() in assigned:
+                self._warned.add(flag)
+                self.note(f"--{flag} has no effect: --config sets {key}")
+
+    def client(self, *, timeout_seconds: float | None = None) -> Client:
+        """Return a client for the server that the settings name; it connects when it is used."""
+        from bacalhau.client import Client
+        from bacalhau.client.api import DEFAULT_TIMEOUT_SECONDS
+        from bacalhau.lib.build import build_headers
+
+        host = self.settings.text("API.Host")
+        return Client(
+            _ANY_ADDRESS.get(host, host),
+            self.settings.integer("API.Port"),
+            timeout_seconds=DEFAULT_TIMEOUT_SECONDS if timeout_seconds is None else timeout_seconds,
+            headers=build_headers(),
+        )
+
+    def write(self, text: str) -> None:
+        """Write data, as it is, to standard output."""
+        self.stdout.write(text)
+
+    def say(self, line: str = "") -> None:
+        """Write a line to standard output."""
+        self.stdout.write(f"{line}\n")
+        self.stdout.flush()
+
+    def note(self, line: str) -> None:
+        """Write a line to standard error: progress, hints, warnings."""
+        self.stdout.flush()
+        self.stderr.write(f"{line}\n")
+        self.stderr.flush()
+
+    def warn(self, kind: str, text: str) -> None:
+        """Tell of an ``Error`` or a ``Warning`` on standard error that does not end the command."""
+        style = "1;31" if kind == "Error" else "1;33"
+        self.note(f"\n{self.painted(f'{kind}: ', style, self.stderr)}{text}")
+
+    @property
+    def is_debug(self) -> bool:
+        """True when the user wants all details of errors and events."""
+        levels = (self.environment.get("LOG_LEVEL", ""), self.environment.get("DEBUG", ""))
+        return levels[0].lower() in ("debug", "trace") or levels[1].lower() == "true"
+
+    def has_colour(self, stream: TextIO) -> bool:
+        """True when a stream is a terminal and the user has not asked for plain text."""
+        return stream.isatty() and not self.environment.get("NO_COLOR")
+
+    def painted(self, text: str, code: str, stream: TextIO) -> str:
+        """Return text in an ANSI style, or as it is where there is no colour."""
+        return f"\x1b[{code}m{text}\x1b[0m" if self.has_colour(stream) else text

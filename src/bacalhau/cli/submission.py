@@ -1,0 +1,188 @@
+"""Submitting a job and staying with it (spec cli.md 10)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bacalhau.cli.command import Flag
+from bacalhau.cli.values import BOOL, INT
+from bacalhau.errors import BacalhauError, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bacalhau.cli.session import Session
+    from bacalhau.client import Client
+    from bacalhau.models.job import Job
+
+RUNTIME_FLAGS = (
+    Flag("wait", BOOL, True, "Wait for the job to end; --wait=false prints its id alone."),
+    Flag("wait-timeout-secs", INT, 600, "Seconds to wait; the job itself goes on."),
+    Flag("id-only", BOOL, False, "Print the job's id and nothing else."),
+    Flag("follow", BOOL, False, "Show the job's output instead of its progress.", short="f"),
+    Flag("node-details", BOOL, False, "Show what each node printed, at the end."),
+    Flag("dry-run", BOOL, False, "Print the job and do not submit it."),
+)
+_RUNTIME_NAMES = frozenset(flag.long.replace("-", "_") for flag in RUNTIME_FLAGS)
+_SYSTEM_FIELDS = ("CreateTime", "ID", "ModifyTime", "Revision", "State", "Version")
+_EXIT_SWITCH = "BACALHAU_EXIT_ON_FAILURE"
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What to do with a job beside submitting it: the values of ``RUNTIME_FLAGS``."""
+
+    wait: bool
+    wait_timeout_secs: int
+    id_only: bool
+    follow: bool
+    node_details: bool
+    dry_run: bool
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Runtime:
+        """Take the runtime flags out of all flags of a command."""
+        return cls(**{name: options[name] for name in _RUNTIME_NAMES})
+
+
+def submit(
+    session: Session, job: Job, warnings: Sequence[str], runtime: Runtime, *, warn: bool = True
+) -> None:
+    """Check a job, submit it and wait as long as the user wants.
+
+    Raises:
+        ValidationError: the job is invalid, with all problems.
+        BacalhauError: the server refused it, or cannot be reached. Failures after the submission
+            are told and do not raise.
+    """
+    job, more = checked(job)
+    warnings = [*warnings, *more]
+    if runtime.dry_run:
+        _print_warnings(session, warnings, to_stdout=False)
+        session.write(dry_run(job))
+        return
+    with session.client() as client:
+        answer = client.submit(job)
+        if warn:
+            _print_warnings(
+                session, [*warnings, *(answer.warnings or ())], to_stdout=not _is_bare(runtime)
+            )
+        if _is_bare(runtime):
+            session.say(answer.job_id)
+        if runtime.wait:
+            _stay(session, client, answer.job_id, job, runtime)
+
+
+def checked(job: Job) -> tuple[Job, list[str]]:
+    """Normalise a job and check it; return it with warnings about what was dropped.
+
+    Raises:
+        ValidationError: with all problems.
+    """
+    from bacalhau.models.submission import prepare
+    from bacalhau.models.validate import raise_for, validate_submission
+
+    job, warnings = prepare(job)
+    try:
+        raise_for(validate_submission(job))
+    except UserError as exc:
+        raise invalid(exc) from exc
+    return job, warnings
+
+
+def invalid(error: UserError) -> UserError:
+    """Return an error about a job with the words that scripts look for."""
+    return type(error)(
+        f"the job provided is invalid: {error.message}",
+        code=error.code,
+        hint=error.hint,
+        component="CLI",
+        fields=error.fields,
+    )
+
+
+def dry_run(job: Job) -> str:
+    """Return a job as YAML, without what only the system sets, ready for `job run`."""
+    import msgspec
+
+    from bacalhau.cli.yaml_text import dump_yaml
+
+    fields = msgspec.to_builtins(job)
+    return dump_yaml({key: fields[key] for key in fields if key not in _SYSTEM_FIELDS})
+
+
+def _is_bare(runtime: Runtime) -> bool:
+    """Tell whether the id is the only thing that standard output may hold."""
+    return runtime.id_only or not runtime.wait
+
+
+def _print_warnings(session: Session, warnings: Sequence[str], *, to_stdout: bool) -> None:
+    if not warnings:
+        return
+    tell = session.say if to_stdout else session.note
+    tell("\n".join(["Warnings:", *(f"\t* {warning}" for warning in warnings)]))
+
+
+def _stay(session: Session, client: Client, job_id: str, job: Job, runtime: Runtime) -> None:
+    from bacalhau.cli import waiting
+
+    if runtime.follow:
+        waiting.follow(session, client, job_id, quiet=runtime.id_only)
+        return
+    if not runtime.id_only:
+        session.say(f"Job successfully submitted. Job ID: {job_id}")
+        session.say("Checking job status... (Ctrl+C leaves the job running)\n")
+    final = _watch(session, client, job_id, job, runtime)
+    if not runtime.id_only:
+        _print_hints(session, job_id, final)
+    if final.state.state_type == "Failed" and session.environment.get(_EXIT_SWITCH):
+        click.get_current_context().exit(1)
+
+
+def _watch(session: Session, client: Client, job_id: str, job: Job, runtime: Runtime) -> Job:
+    """Wait, and tell how it ended; return the job as far as it is known then."""
+    from bacalhau.cli import waiting
+
+    try:
+        waiting.wait(
+            session,
+            client,
+            job_id,
+            timeout_seconds=runtime.wait_timeout_secs,
+            long_running=job.type.is_long_running,
+            quiet=runtime.id_only,
+        )
+        final = client.job(job_id).job
+        if final.state.state_type == "Failed":
+            session.warn("Error", "job failed")
+        if runtime.node_details:
+            _print_node_details(session, client, job_id)
+    except KeyboardInterrupt:
+        session.warn("Warning", "no longer watching; the job is still running")
+        return job
+    except BacalhauError as exc:
+        session.warn("Error", exc.message)
+        return job
+    return final
+
+
+def _print_node_details(session: Session, client: Client, job_id: str) -> None:
+    from bacalhau.cli.views.details import node_details
+
+    session.say("\nJob Results By Node:")
+    for line in node_details(client.executions(job_id).items):
+        session.note(line)
+
+
+def _print_hints(session: Session, job_id: str, job: Job) -> None:
+    hints = [
+        ("To get more details about the run, execute:", "describe"),
+        ("To get more details about the run executions, execute:", "executions"),
+    ]
+    if job.tasks and job.task.publisher.type:
+        hints.append(("To download the results, execute:", "get"))
+    for intro, command in hints:
+        session.say(f"\n{intro}\n\t{session.program} job {command} {job_id}")

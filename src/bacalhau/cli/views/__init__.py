@@ -1,0 +1,1 @@
+"""What commands show: values of the model as text. Pure; time comes in as an argument."""

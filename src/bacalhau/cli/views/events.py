@@ -1,0 +1,133 @@
+"""Events of jobs and executions (spec cli.md 8.8, 10.3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bacalhau.cli.table import Column, Fit
+from bacalhau.cli.views.times import clock_time, event_date_and_time, month_and_time
+from bacalhau.lib.timestamps import ZERO_TIME
+from bacalhau.models.history import HistoryType
+from bacalhau.models.ids import short_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from bacalhau.models.history import Event, JobHistory
+
+_BOLD_RED, _BOLD_GREEN = "1;31", "1;32"
+_TIME_WIDTH, _ID_WIDTH, _TOPIC_WIDTH, _EVENT_WIDTH = 12, 10, 15, 90
+_STYLED_KEYS = ("IsError", "Hint")
+
+
+def event_text(event: Event, *, colour: bool = False, debug: bool = False) -> str:
+    """Return an event in full: ``Error: `` before its message, its hint on the next line.
+
+    With ``debug`` every other detail follows on a line of its own.
+    """
+    text = event.message
+    if is_error(event):
+        text = _paint("Error: ", _BOLD_RED, colour=colour) + text
+    if hint := event.details.get("Hint"):
+        text += "\n" + _paint("Hint: ", _BOLD_GREEN, colour=colour) + hint
+    if debug:
+        rest = sorted(key for key in event.details if key not in _STYLED_KEYS)
+        text += "".join(f"\n* {key}: {event.details[key]}" for key in rest)
+    return text
+
+
+def is_error(event: Event) -> bool:
+    """True for events that tell of a failure."""
+    return event.details.get("IsError") == "true"
+
+
+def _paint(text: str, style: str, *, colour: bool) -> str:
+    return f"\x1b[{style}m{text}\x1b[0m" if colour else text
+
+
+def event_time(item: JobHistory) -> str:
+    """Return when it happened, or when it was recorded if that is not known."""
+    happened = item.event.timestamp
+    return item.time if happened in ("", ZERO_TIME) else happened
+
+
+def history_columns(*, colour: bool, debug: bool) -> list[Column[JobHistory]]:
+    """Return the columns of `job history`."""
+    return [
+        Column("Time", lambda item: month_and_time(event_time(item))),
+        Column("Level", lambda item: item.type, 15),
+        Column("Exec. ID", lambda item: item.execution_id, _ID_WIDTH, Fit.SHORT_ID),
+        *_what(colour=colour, debug=debug),
+    ]
+
+
+def event_columns(*, colour: bool, debug: bool) -> list[Column[JobHistory]]:
+    """Return the columns of the histories within `job describe`."""
+    return [
+        Column("Time", lambda item: event_date_and_time(event_time(item)), 20),
+        *_what(colour=colour, debug=debug),
+    ]
+
+
+def _what(*, colour: bool, debug: bool) -> list[Column[JobHistory]]:
+    return [
+        Column("Topic", lambda item: item.event.topic, _TOPIC_WIDTH, Fit.SOFT),
+        Column(
+            "Event",
+            lambda item: event_text(item.event, colour=colour, debug=debug),
+            _EVENT_WIDTH,
+            Fit.SOFT_KEEP,
+        ),
+    ]
+
+
+def progress_columns(*, colour: bool, debug: bool) -> list[Column[JobHistory]]:
+    """Return the columns of the table that grows while a job runs; all but the last are fixed."""
+    return [
+        Column("Time", lambda item: clock_time(event_time(item)), _TIME_WIDTH, minimum=_TIME_WIDTH),
+        Column("Exec. ID", lambda item: short_id(item.execution_id), _ID_WIDTH, minimum=_ID_WIDTH),
+        Column(
+            "Topic",
+            lambda item: item.event.topic,
+            _TOPIC_WIDTH,
+            Fit.SOFT,
+            minimum=_TOPIC_WIDTH,
+        ),
+        Column(
+            "Event",
+            lambda item: event_text(item.event, colour=colour, debug=debug),
+            _EVENT_WIDTH,
+            Fit.SOFT_KEEP,
+        ),
+    ]
+
+
+class ProgressFilter:
+    """Chooses the events worth showing while a job runs (spec cli.md 10.3).
+
+    The first event always; all of executions; those of the job only if they are errors that no
+    execution has explained.
+    """
+
+    def __init__(self) -> None:
+        self._is_first = True
+        self._is_explained = False
+
+    def choose(self, items: Iterable[JobHistory]) -> Iterator[JobHistory]:
+        """Yield the events to show of the next ones, in order."""
+        for item in items:
+            of_execution = item.type is HistoryType.EXECUTION_LEVEL
+            failed = is_error(item.event)
+            if self._is_first or of_execution or (failed and not self._is_explained):
+                yield item
+            self._is_first = False
+            self._is_explained |= of_execution and failed
+
+
+def split_by_execution(items: Iterable[JobHistory]) -> dict[str, list[JobHistory]]:
+    """Group events by execution, in order; those of the job are under the empty text."""
+    groups: dict[str, list[JobHistory]] = {}
+    for item in items:
+        key = item.execution_id if item.type is HistoryType.EXECUTION_LEVEL else ""
+        groups.setdefault(key, []).append(item)
+    return groups

@@ -1,0 +1,265 @@
+"""One execution from its inputs to its published results (spec orchestration.md 6.4)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from bacalhau.compute.environment import environment_of
+from bacalhau.compute.failures import COMPONENT, defects_contained, told_as
+from bacalhau.compute.inputs import fetch, inputs_of
+from bacalhau.compute.moves import COMPLETED_TEXT, Move
+from bacalhau.errors import BacalhauError, ExecutionError, InternalError, NotSupportedError
+from bacalhau.lib.units import format_duration
+from bacalhau.lifecycle.events import TIMEOUT_HINT, error_event, event
+from bacalhau.lifecycle.local import Refusal, Step
+from bacalhau.models import ComputeState, Job, RunOutput, SpecConfig, Topic
+from bacalhau.ports import TaskRun
+
+if TYPE_CHECKING:
+    from bacalhau.compute.engine_door import EngineDoor
+    from bacalhau.compute.plugins import Plugins
+    from bacalhau.compute.records import Records
+    from bacalhau.ports import Clock, LocalExecution, Volume
+    from bacalhau.ports.workspace import TaskFiles, Workspace
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Surroundings:
+    """What every attempt on this node works with."""
+
+    records: Records
+    plugins: Plugins
+    door: EngineDoor
+    workspace: Workspace
+    clock: Clock
+    read_timeout_seconds: float
+
+
+class Attempt:
+    """Carries one execution from the state it is in to its end.
+
+    A record found in Running was interrupted by a crash of the node: its prepared inputs and
+    result paths are used again, so that the engine can join the task if it still runs. A record
+    found in Publishing has only its results to publish.
+    """
+
+    def __init__(self, record: LocalExecution, around: Surroundings) -> None:
+        assert record.execution.job is not None, "a bid is only made for an execution with a job"
+        self._record = record
+        self._job: Job = record.execution.job
+        self._task = self._job.task
+        self._around = around
+        self._topic = Topic.RUNNING_EXECUTION
+        self._run_output = record.run_output
+
+    async def carry_out(self) -> None:
+        """Work until the execution has ended, in success or failure.
+
+        Its files stay; see ``clean_up``.
+
+        Cancellation: the task is stopped. The record keeps its state, so that the execution begins
+        anew at the next start unless somebody has ended it.
+        """
+        began = self._around.clock.monotonic()
+        last = await self._last_move()
+        if last is not None:
+            after = await self._around.records.advance(self._record.id, last)
+            self._log_end(after, last, self._around.clock.monotonic() - began)
+
+    async def _last_move(self) -> Move | None:
+        """Do all the work; None means that the execution was ended meanwhile."""
+        limit_seconds = self._time_limit_seconds()
+        try:
+            async with asyncio.timeout(limit_seconds):
+                with defects_contained(self._record.id):
+                    return await self._work()
+        except TimeoutError:
+            assert limit_seconds is not None, "only a limit ends in time"
+            return await self._failure(_timed_out(limit_seconds))
+        except BacalhauError as exc:
+            return await self._failure(exc)
+
+    def _time_limit_seconds(self) -> int | None:
+        if self._job.type.is_long_running:
+            return None
+        return self._task.timeouts.effective_execution_timeout or None
+
+    async def _work(self) -> Move | None:
+        if self._record.state is not ComputeState.PUBLISHING and not await self._run_task():
+            return None
+        published = SpecConfig()
+        if self._task.publisher.kind:
+            if not await self._enter_publishing():
+                return None
+            published = await self._publish()
+        return Move(
+            step=Step.COMPLETED,
+            event=event(self._around.clock.now_ns(), Topic.EXECUTION, COMPLETED_TEXT),
+            run_output=self._run_output,
+            published_result=published,
+            tells=True,
+        )
+
+    # -- running ------------------------------------------------------------------------
+
+    async def _run_task(self) -> bool:
+        engine = self._around.plugins.engines.find(self._task.engine.kind)
+        if engine is None:
+            raise _not_supported(self._task.engine.kind)
+        files, volumes = await self._prepare()
+        if not await self._enter(Move(step=Step.STARTED)):
+            return False
+        async with self._around.door.inside(self._record.id):
+            ended = await engine.run(self._task_run(files, volumes))
+        self._run_output = await self._around.workspace.collect(
+            self._record.execution, exit_code=ended.exit_code
+        )
+        return True
+
+    async def _prepare(self) -> tuple[TaskFiles, tuple[Volume, ...]]:
+        workspace, execution = self._around.workspace, self._record.execution
+        inputs = inputs_of(self._task, self._around.plugins)
+        with told_as("preparing arguments: "), defects_contained(self._record.id):
+            files = await workspace.open(
+                execution,
+                inputs=len(inputs),
+                resume=self._record.state is ComputeState.RUNNING,
+            )
+            if files.volumes is not None:
+                return files, files.volumes
+            volumes = await fetch(
+                inputs,
+                files.input_directories,
+                self._around.plugins.sources,
+                limit_seconds=self._around.read_timeout_seconds,
+            )
+            await workspace.keep_inputs(execution, volumes)
+            return files, volumes
+
+    def _task_run(self, files: TaskFiles, volumes: tuple[Volume, ...]) -> TaskRun:
+        execution = self._record.execution
+        return TaskRun(
+            execution_id=execution.id,
+            job_id=self._job.id,
+            engine=self._task.engine,
+            env=environment_of(self._task, self._job, execution.id),
+            resources=execution.allocated_resources.total(),
+            network=self._task.network,
+            inputs=volumes,
+            outputs=files.outputs,
+            sink=files.sink,
+        )
+
+    # -- publishing ---------------------------------------------------------------------
+
+    async def _enter_publishing(self) -> bool:
+        entered = self._record.state is ComputeState.PUBLISHING or await self._enter(
+            Move(step=Step.TASK_ENDED, run_output=self._run_output)
+        )
+        self._topic = Topic.PUBLISHING_RESULTS
+        return entered
+
+    async def _publish(self) -> SpecConfig:
+        publisher = self._around.plugins.publishers.find(self._task.publisher.kind)
+        if publisher is None:
+            raise _not_supported(self._task.publisher.kind)
+        results = await self._around.workspace.results(self._record.execution)
+        if results is None:
+            raise InternalError(
+                "the results were lost before they could be published",
+                hint="run the job again; see what removed files from the node's data directory",
+                component=COMPONENT,
+                retryable=True,
+            )
+        with defects_contained(self._record.id, "failed to publish result: "):
+            return await publisher.publish(self._record.execution, results)
+
+    # -- ends ---------------------------------------------------------------------------
+
+    async def _enter(self, move: Move) -> bool:
+        """Store a new phase; return False when the execution was ended meanwhile."""
+        after = await self._around.records.advance(self._record.id, move)
+        if isinstance(after, Refusal):
+            return False
+        self._record = after
+        return True
+
+    async def _failure(self, error: BacalhauError) -> Move:
+        return Move(
+            step=Step.FAILED,
+            event=error_event(self._around.clock.now_ns(), self._topic, error),
+            run_output=await self._output_until(error),
+            retryable=error.retryable,
+            tells=True,
+        )
+
+    async def _output_until(self, error: BacalhauError) -> RunOutput | None:
+        """What the task printed before it failed; the output of a task that ended is known."""
+        if self._run_output is not None:
+            return self._run_output
+        exit_code = _exit_code(error)
+        try:
+            return await self._around.workspace.collect(
+                self._record.execution, exit_code=exit_code, error_message=error.message
+            )
+        except BacalhauError as exc:
+            log.warning("output_lost", execution_id=self._record.id, error=exc.message)
+            return RunOutput(exit_code=exit_code, error_msg=error.message)
+
+    def _log_end(self, after: LocalExecution | Refusal, last: Move, seconds: float) -> None:
+        if isinstance(after, Refusal):
+            return
+        log.info(
+            "execution_ended",
+            execution_id=self._record.id,
+            job_id=self._job.id,
+            state=after.state.title,
+            seconds=round(seconds, 3),
+            reason=last.event.message if last.event else "",
+        )
+
+
+def _exit_code(error: BacalhauError) -> int:
+    """How the task ended that failed, where the engine knows: 137 when it ran out of memory."""
+    told = error.details.get("ExitCode", "")
+    return int(told) if told.isdecimal() else -1
+
+
+async def clean_up(record: LocalExecution, around: Surroundings) -> None:
+    """Remove what an execution leaves, unless the next process of this node goes on with it.
+
+    That is so when the node stops: results that wait to be published stay, and so do the files of
+    a task that still runs because nobody has joined it yet.
+    """
+    now = around.records.read(record.id)
+    if now is not None and not now.state.is_terminal:
+        if now.state is ComputeState.PUBLISHING or around.door.may_be_left(record.id):
+            return
+    else:
+        await around.door.remove_left(record.id)
+    await around.workspace.discard(record.execution)
+
+
+def _timed_out(limit_seconds: int) -> BacalhauError:
+    return ExecutionError(
+        f"Execution timed out after {format_duration(limit_seconds)}",
+        code="ExecutionTimeout",
+        hint=TIMEOUT_HINT,
+        component=COMPONENT,
+        retryable=True,
+    )
+
+
+def _not_supported(kind: str) -> BacalhauError:
+    return NotSupportedError(
+        f'this node does not support "{kind}"',
+        hint="another node may; see `bacalhau node describe`",
+        component=COMPONENT,
+        retryable=True,
+    )

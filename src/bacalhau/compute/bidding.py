@@ -1,0 +1,124 @@
+"""Whether this node wants an execution, and what it would give it (spec orchestration.md 6.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bacalhau.compute.failures import told_as
+from bacalhau.compute.inputs import inputs_of, total_size
+from bacalhau.models import AllocatedResources, NetworkType
+from bacalhau.models.capacity import task_resources
+from bacalhau.scheduling.feasibility import format_resources
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bacalhau.compute.plugins import Plugins
+    from bacalhau.models import InputSource, Job, Resources, Task
+
+
+class Bid(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to an offer: no reasons against it means yes."""
+
+    reasons: tuple[str, ...] = ()
+    allocated: AllocatedResources = AllocatedResources()
+
+    @property
+    def text(self) -> str:
+        """The reasons as the user reads them; empty for a yes."""
+        return "; ".join(f"rejected bid: {reason}" for reason in self.reasons)
+
+
+class BidPolicy:
+    """Judges offers by what the node is, never by what it is busy with."""
+
+    def __init__(
+        self,
+        *,
+        plugins: Plugins,
+        capacity: Resources,
+        accept_networked_jobs: bool,
+        read_timeout_seconds: float,
+    ) -> None:
+        self._plugins = plugins
+        self._capacity = capacity
+        self._accept_networked_jobs = accept_networked_jobs
+        self._read_timeout_seconds = read_timeout_seconds
+
+    async def judge(self, job: Job) -> Bid:
+        """Make a bid; the checks that cost something wait until the cheap ones agree.
+
+        Raises:
+            BacalhauError: a question could not be answered, so the execution fails.
+        """
+        task = job.task
+        inputs = inputs_of(task, self._plugins)
+        reasons = await self._cheap_reasons(task, inputs)
+        if reasons:
+            return Bid(reasons=tuple(reasons))
+        self._check_parameters(task, inputs)
+        requested = task_resources(task)
+        reasons = self._resource_reasons(requested)
+        if not reasons:
+            reasons = await self._engine_reasons(task, requested)
+        if not reasons:
+            requested = await self._with_inputs(requested, inputs)
+            reasons = self._resource_reasons(requested)
+        if reasons:
+            return Bid(reasons=tuple(reasons))
+        return Bid(allocated=AllocatedResources(tasks={task.name: requested}))
+
+    async def _cheap_reasons(self, task: Task, inputs: Sequence[InputSource]) -> list[str]:
+        reasons = []
+        if task.network.type is not NetworkType.NONE and not self._accept_networked_jobs:
+            reasons.append("this node does not run jobs that require network access")
+        missing = []
+        publisher = task.publisher.kind
+        if publisher and await self._plugins.publishers.get(publisher) is None:
+            missing.append(publisher)
+        for kind in dict.fromkeys(wanted.source.kind for wanted in inputs):
+            if await self._plugins.sources.get(kind) is None:
+                missing.append(kind)  # noqa: PERF401 - it waits, and there are few
+        if await self._plugins.engines.get(task.engine.kind) is None:
+            missing.append(task.engine.kind)
+        return reasons + [f'this node does not support "{kind}"' for kind in missing]
+
+    def _check_parameters(self, task: Task, inputs: Sequence[InputSource]) -> None:
+        """Judge parameters again: the orchestrator may know less of a plug-in than this node.
+
+        Raises:
+            ValidationError: what the plug-in says.
+        """
+        engine = self._plugins.engines.find(task.engine.kind)
+        if engine is not None:
+            engine.check(task.engine)
+        publisher = self._plugins.publishers.find(task.publisher.kind)
+        if publisher is not None:
+            publisher.check(task.publisher)
+        for wanted in inputs:
+            source = self._plugins.sources.find(wanted.source.kind)
+            if source is not None:
+                source.check(wanted.source)
+
+    async def _with_inputs(self, requested: Resources, inputs: Sequence[InputSource]) -> Resources:
+        with told_as("calculating resource usage of job: "):
+            size_bytes = await total_size(
+                inputs, self._plugins.sources, limit_seconds=self._read_timeout_seconds
+            )
+        return msgspec.structs.replace(requested, disk=max(requested.disk, size_bytes))
+
+    async def _engine_reasons(self, task: Task, requested: Resources) -> list[str]:
+        engine = self._plugins.engines.find(task.engine.kind)
+        assert engine is not None, "the cheap checks found the engine"
+        phrase = await engine.refusal(task, requested)
+        return [f"this node does not {phrase}"] if phrase else []
+
+    def _resource_reasons(self, requested: Resources) -> list[str]:
+        if requested.fits_into(self._capacity):
+            return []
+        return [
+            f"insufficient resources - requested: {format_resources(requested)}, "
+            f"available: {format_resources(self._capacity)}"
+        ]

@@ -1,0 +1,255 @@
+"""The line to the orchestrator: says who we are, what we do, and that we live."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from bacalhau.compute.session import Session
+from bacalhau.lib.backoff import Backoff
+from bacalhau.protocol.messages import (
+    ORCHESTRATOR,
+    Ack,
+    AskForBid,
+    BidAccepted,
+    BidRejected,
+    CancelExecution,
+    Envelope,
+    Heartbeat,
+    Hello,
+    Rejoin,
+    Report,
+    Welcome,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bacalhau.compute.inbox import Inbox
+    from bacalhau.compute.options import ComputeOptions
+    from bacalhau.compute.records import Records
+    from bacalhau.models import ComputeNodeInfo, ComputeState, ExecutionID, NodeID, NodeInfo
+    from bacalhau.ports import Clock, Endpoint, Ids, Random
+    from bacalhau.protocol.messages import AnyMessage, ToNode
+
+log = structlog.get_logger()
+
+
+class SelfPortrait(Protocol):
+    """What the node says of itself."""
+
+    async def node_info(self) -> NodeInfo:
+        """Who it is and what it offers."""
+        ...
+
+    async def load(self) -> ComputeNodeInfo:
+        """What it offers, and how much of it is free."""
+        ...
+
+
+class Link:
+    """Keeps a session with the orchestrator for as long as the node lives.
+
+    A session is lost when the orchestrator says that it does not know it. Then a new one is opened;
+    nothing that was to be delivered is lost with it.
+    """
+
+    def __init__(
+        self,
+        *,
+        node_id: NodeID,
+        endpoint: Endpoint,
+        records: Records,
+        inbox: Inbox,
+        portrait: SelfPortrait,
+        clock: Clock,
+        random: Random,
+        ids: Ids,
+        options: ComputeOptions,
+    ) -> None:
+        self._node_id = node_id
+        self._endpoint = endpoint
+        self._records = records
+        self._store = records.store
+        self._inbox = inbox
+        self._portrait = portrait
+        self._clock = clock
+        self._random = random
+        self._ids = ids
+        self._options = options
+        self._introductions = Backoff(options.hello_seconds, options.hello_limit_seconds)
+        self._arrived = asyncio.Event()
+        self._session = self._new_session()
+
+    async def run(self) -> None:
+        """Talk until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            # These two outlive sessions: what is being stored must also be acted upon.
+            group.create_task(self._listen())
+            group.create_task(self._take_messages())
+            while True:
+                await self._keep(self._session)
+                await asyncio.sleep(self._random.random() * self._options.hello_seconds)
+                self._session = self._new_session()
+
+    def _new_session(self) -> Session:
+        return Session(self._ids.uuid(), self._store.outbox_floor(), self._clock.monotonic())
+
+    async def _keep(self, session: Session) -> None:
+        """Do all that belongs to one session, until it is lost."""
+        async with asyncio.TaskGroup() as group:
+            talk = group.create_task(self._talk(session))
+            await session.lost.wait()
+            talk.cancel()
+        log.info("session_lost", node_id=self._node_id)
+
+    async def _talk(self, session: Session) -> None:
+        await self._introduce(session)
+        log.info("session_opened", node_id=self._node_id)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._send_outbox(session))
+            group.create_task(self._acknowledge(session))
+            group.create_task(self._beat(session))
+            group.create_task(self._report(session))
+
+    # -- what we say --------------------------------------------------------------------
+
+    async def _send(
+        self, session: Session, message: AnyMessage, seq: int = 0, previous: int = 0
+    ) -> None:
+        await self._endpoint.send(
+            Envelope(
+                source=self._node_id,
+                target=ORCHESTRATOR,
+                session=session.name,
+                message=message,
+                seq=seq,
+                previous=previous,
+            )
+        )
+
+    async def _introduce(self, session: Session) -> None:
+        attempt = 0
+        while not session.welcomed.is_set():
+            await self._say_hello(session)
+            patience = self._introductions.delay(attempt, self._random.random())
+            attempt += 1
+            try:
+                async with asyncio.timeout(patience):
+                    await session.welcomed.wait()
+            except TimeoutError:
+                continue
+
+    async def _say_hello(self, session: Session) -> None:
+        info, live = await self._portrait.node_info(), await self._live()
+        await self._send(session, Hello(info=info, executions=live, floor=session.sender.acked))
+
+    async def _beat(self, session: Session) -> None:
+        """Send signs of life; Hello, which is always answered, when nothing was heard for long."""
+        silence_limit = self._options.heartbeat_seconds * self._options.silent_heartbeats
+        while True:
+            await asyncio.sleep(self._options.heartbeat_seconds)
+            if self._clock.monotonic() - session.heard < silence_limit:
+                await self._send(session, Heartbeat(load=await self._portrait.load()))
+            else:
+                await self._say_hello(session)
+
+    async def _report(self, session: Session) -> None:
+        assert session.receiver is not None, "reports follow the Welcome"
+        while True:
+            # Read in this order: what is taken in between is in the report, though it is not
+            # counted, and does no harm.
+            received = session.receiver.received
+            await self._send(session, Report(executions=await self._live(), received=received))
+            await asyncio.sleep(self._options.report_seconds)
+
+    async def _acknowledge(self, session: Session) -> None:
+        assert session.receiver is not None, "acknowledgements follow the Welcome"
+        while True:
+            await session.to_acknowledge.wait()
+            session.to_acknowledge.clear()
+            await self._send(session, Ack(seq=session.receiver.received))
+
+    async def _live(self) -> dict[ExecutionID, ComputeState]:
+        return {record.id: record.state for record in await self._store.live()}
+
+    # -- our outbox ---------------------------------------------------------------------
+
+    async def _send_outbox(self, session: Session) -> None:
+        sender, options = session.sender, self._options
+        patience, delivered = options.resend_seconds, sender.acked
+        retry_at = 0.0
+        while True:
+            self._records.outgoing.clear()
+            if sender.acked > delivered:
+                delivered, patience, retry_at = sender.acked, options.resend_seconds, 0.0
+                await self._records.delivered(delivered)
+            await self._send_window(session)
+            if sender.sent == sender.acked:
+                await self._records.outgoing.wait()
+                continue
+            now = self._clock.monotonic()
+            retry_at = retry_at or now + patience
+            if not await self._woken_within(retry_at - now) and sender.acked == delivered:
+                sender.rewind()
+                patience, retry_at = min(patience * 2, options.resend_limit_seconds), 0.0
+
+    async def _send_window(self, session: Session) -> None:
+        sender, window = session.sender, self._options.window
+        waiting = await self._store.outbox(after=sender.acked, limit=window)
+        for stored, previous in sender.take(waiting, window):
+            await self._send(session, stored.message, stored.seq, previous)
+
+    async def _woken_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._records.outgoing.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    # -- what we hear -------------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        while True:
+            self._hear(await self._endpoint.receive())
+
+    def _hear(self, envelope: Envelope) -> None:
+        session = self._session
+        if envelope.session != session.name:
+            return
+        session.heard = self._clock.monotonic()
+        match envelope.message:
+            case Welcome(floor=floor):
+                session.welcome(floor)
+            case Rejoin():
+                session.lost.set()
+            case Ack(seq=seq):
+                if session.sender.acknowledge(seq):
+                    self._records.outgoing.set()
+            case AskForBid() | BidAccepted() | BidRejected() | CancelExecution():
+                session.arrived(envelope)
+                self._arrived.set()
+            case _:
+                log.debug("message_ignored", message=type(envelope.message).__name__)
+
+    async def _take_messages(self) -> None:
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            session = self._session
+            if session.receiver is None:
+                continue
+            batch = session.in_order()
+            await self._inbox.take(_messages(batch))
+            session.take(batch)
+
+
+def _messages(batch: Sequence[Envelope]) -> list[ToNode]:
+    return [
+        envelope.message
+        for envelope in batch
+        if isinstance(envelope.message, AskForBid | BidAccepted | BidRejected | CancelExecution)
+    ]

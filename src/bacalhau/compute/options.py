@@ -1,0 +1,51 @@
+"""How a compute node behaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bacalhau.config import Settings
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ComputeOptions:
+    """Settings of a compute node; all durations are in seconds.
+
+    Attributes:
+        accept_networked_jobs: Run tasks that use the network.
+        read_timeout_seconds: The longest time to list one input.
+        heartbeat_seconds: Time between signs of life.
+        silent_heartbeats: After so many of them without a word, Hello is said instead.
+        report_seconds: Time between reports of everything that has not ended.
+        hello_seconds: How long to wait for the first Welcome; doubled with each attempt.
+        hello_limit_seconds: The longest wait for a Welcome.
+        window: How many messages may be sent and not acknowledged.
+        resend_seconds: How long to wait for an acknowledgement; doubled with each attempt.
+        resend_limit_seconds: The longest wait for an acknowledgement.
+        bids_at_once: How many bids are worked out at the same time.
+        sweep_seconds: How long an engine may take at the start to remove leftovers.
+    """
+
+    accept_networked_jobs: bool = False
+    read_timeout_seconds: float = 300.0
+    heartbeat_seconds: float = 15.0
+    silent_heartbeats: int = 4
+    report_seconds: float = 30.0
+    hello_seconds: float = 1.0
+    hello_limit_seconds: float = 30.0
+    window: int = 64
+    resend_seconds: float = 2.0
+    resend_limit_seconds: float = 30.0
+    bids_at_once: int = 16
+    sweep_seconds: float = 60.0
+
+    @classmethod
+    def of(cls, settings: Settings) -> ComputeOptions:
+        """Take what an operator can set; the rest keeps its default."""
+        return cls(
+            accept_networked_jobs=settings.flag("JobAdmissionControl.AcceptNetworkedJobs"),
+            read_timeout_seconds=settings.seconds("InputSources.ReadTimeout"),
+            heartbeat_seconds=settings.seconds("Compute.Heartbeat.Interval"),
+        )

@@ -1,0 +1,118 @@
+"""The one door through which executions of this node change."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from bacalhau.compute.moves import message_of, moved
+from bacalhau.errors import StaleWriteError, TransientError
+from bacalhau.lib.backoff import Backoff
+from bacalhau.lifecycle.local import Refusal
+from bacalhau.ports import LocalChanges
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bacalhau.compute.moves import Move
+    from bacalhau.models import ExecutionID
+    from bacalhau.ports import Clock, ExecutionStore, LocalExecution
+    from bacalhau.protocol.messages import FromNode
+
+_STORE_RETRIES = Backoff(initial_seconds=1, maximum_seconds=30)
+
+log = structlog.get_logger()
+
+
+class Records:
+    """Reads, decides and writes, and begins again when the record has changed in between.
+
+    A disk that takes no write now is tried until it does: nothing could go on without it, and
+    what is going on is not lost meanwhile.
+
+    Attributes:
+        outgoing: Set whenever the outbox may hold something new.
+    """
+
+    def __init__(self, store: ExecutionStore, clock: Clock) -> None:
+        self.store = store
+        self.outgoing = asyncio.Event()
+        self._clock = clock
+
+    def read(self, execution_id: ExecutionID) -> LocalExecution | None:
+        """Return the record of an execution."""
+        return self.store.execution(execution_id)
+
+    async def advance(self, execution_id: ExecutionID, move: Move) -> LocalExecution | Refusal:
+        """Apply a move durably and return the new record, or why it has no effect.
+
+        Cancellation: the move may have been stored all the same.
+        """
+        while True:
+            record = self.read(execution_id)
+            if record is None:
+                return Refusal.UNKNOWN
+            after = moved(record, move, self._clock.now_ns())
+            if isinstance(after, Refusal):
+                return after
+            message = message_of(after) if move.tells else None
+            try:
+                await self.write([after], [message] if message else [])
+            except StaleWriteError:
+                continue
+            return following(after)
+
+    async def write(
+        self, records: Sequence[LocalExecution], messages: Sequence[FromNode] = ()
+    ) -> None:
+        """Store changed records, which carry the revision they had when they were read.
+
+        Raises:
+            StaleWriteError: one of them has changed since; nothing was stored.
+        """
+        changes = LocalChanges(
+            executions=tuple(following(record) for record in records), messages=tuple(messages)
+        )
+        try:
+            await self._apply(changes)
+        finally:
+            # Also when the wait was cancelled: the transaction may have been handed over.
+            if messages:
+                self.outgoing.set()
+
+    async def delivered(self, up_to: int) -> None:
+        """Forget messages that have arrived, up to and including this number."""
+        try:
+            await self.store.outbox_delivered(up_to=up_to)
+        except TransientError as exc:
+            # The next delivery makes up for it; until then, a restart would repeat the messages.
+            log.warning("store_refuses", error=exc.message)
+
+    async def _apply(self, changes: LocalChanges) -> None:
+        attempt = 0
+        while True:
+            try:
+                await self.store.apply(changes)
+            except TransientError as exc:
+                log.warning("store_refuses", attempt=attempt, error=exc.message)
+            except StaleWriteError:
+                if attempt and self._is_stored(changes):
+                    return
+                raise
+            else:
+                return
+            await asyncio.sleep(_STORE_RETRIES.delay(attempt, draw=0))
+            attempt += 1
+
+    def _is_stored(self, changes: LocalChanges) -> bool:
+        """Tell whether an attempt that seemed to fail has been stored after all."""
+        wanted = changes.executions
+        return bool(wanted) and all(self.read(record.id) == record for record in wanted)
+
+
+def following(record: LocalExecution) -> LocalExecution:
+    """Return a changed record with the revision that follows the one it was read with."""
+    return msgspec.structs.replace(record, revision=record.revision + 1)

@@ -1,0 +1,170 @@
+"""The compute node as one service."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from bacalhau.compute.attempt import Surroundings
+from bacalhau.compute.bidder import Bidder
+from bacalhau.compute.bidding import BidPolicy
+from bacalhau.compute.engine_door import EngineDoor
+from bacalhau.compute.inbox import Inbox
+from bacalhau.compute.ledger import Ledger
+from bacalhau.compute.link import Link
+from bacalhau.compute.log_streams import LogStreams
+from bacalhau.compute.options import ComputeOptions
+from bacalhau.compute.plugins import Plugins
+from bacalhau.compute.portrait import Portrait
+from bacalhau.compute.records import Records
+from bacalhau.compute.recovery import sweep, take_up
+from bacalhau.compute.runner import Runner
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from bacalhau.models import ComputeNodeInfo, ExecutionID, NodeInfo, Resources
+    from bacalhau.ports import (
+        Clock,
+        Endpoint,
+        Engine,
+        ExecutionStore,
+        Ids,
+        LocalExecution,
+        Publisher,
+        Random,
+        Source,
+        Transport,
+    )
+    from bacalhau.ports.workspace import Workspace
+
+
+class ComputeNode:
+    """Bids for executions, runs them and reports, for as long as ``run`` is entered, once.
+
+    Args:
+        info: Who the node is: id, type, labels, version. What it offers is filled in.
+        capacity: What it offers to all executions together.
+        engines: By type; so are ``sources`` and ``publishers``.
+    """
+
+    def __init__(
+        self,
+        *,
+        info: NodeInfo,
+        capacity: Resources,
+        store: ExecutionStore,
+        transport: Transport,
+        engines: Mapping[str, Engine],
+        sources: Mapping[str, Source],
+        publishers: Mapping[str, Publisher],
+        workspace: Workspace,
+        clock: Clock,
+        random: Random,
+        ids: Ids,
+        options: ComputeOptions | None = None,
+    ) -> None:
+        self._options = options or ComputeOptions()
+        self._node_id = info.node_id
+        self._transport = transport
+        self._workspace = workspace
+        self._clock = clock
+        self._random = random
+        self._ids = ids
+        self._records = Records(store, clock)
+        self._ledger = Ledger(capacity)
+        self._plugins = Plugins(
+            engines=engines, sources=sources, publishers=publishers, clock=clock
+        )
+        self._door = EngineDoor(self._plugins, limit_seconds=self._options.sweep_seconds)
+        self._portrait = Portrait(info=info, plugins=self._plugins, ledger=self._ledger)
+        runner = Runner(ledger=self._ledger, around=self._surroundings())
+        bidder = Bidder(
+            records=self._records,
+            policy=self._bid_policy(),
+            clock=clock,
+            run=runner.run,
+            at_once=self._options.bids_at_once,
+        )
+        self._workforce = _Workforce(bidder, runner)
+
+    @contextlib.asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Be a compute node.
+
+        What an earlier process left is swept, and what it had not finished goes on, before the
+        orchestrator is spoken to. Leaving stops tasks that run; as their records keep their
+        states, they run again at the next start.
+        """
+        await sweep(self._records, self._door, self._workspace)
+        logs = LogStreams(self._records, self._workspace)
+        async with (
+            self._workforce.open(),
+            self._transport.endpoint(self._node_id, logs=logs.stream) as endpoint,
+        ):
+            await take_up(self._records, self._workforce)
+            async with asyncio.TaskGroup() as group:
+                talking = group.create_task(self._link(endpoint).run())
+                try:
+                    yield
+                finally:
+                    talking.cancel()
+
+    async def load(self) -> ComputeNodeInfo:
+        """Return what the node offers, and how much of it is free."""
+        return await self._portrait.load()
+
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(
+            records=self._records,
+            plugins=self._plugins,
+            door=self._door,
+            workspace=self._workspace,
+            clock=self._clock,
+            read_timeout_seconds=self._options.read_timeout_seconds,
+        )
+
+    def _bid_policy(self) -> BidPolicy:
+        return BidPolicy(
+            plugins=self._plugins,
+            capacity=self._ledger.capacity,
+            accept_networked_jobs=self._options.accept_networked_jobs,
+            read_timeout_seconds=self._options.read_timeout_seconds,
+        )
+
+    def _link(self, endpoint: Endpoint) -> Link:
+        return Link(
+            node_id=self._node_id,
+            endpoint=endpoint,
+            records=self._records,
+            inbox=Inbox(self._records, self._workforce, self._clock),
+            portrait=self._portrait,
+            clock=self._clock,
+            random=self._random,
+            ids=self._ids,
+            options=self._options,
+        )
+
+
+class _Workforce:
+    """Bidder and runner as one (``compute.inbox.Work``)."""
+
+    def __init__(self, bidder: Bidder, runner: Runner) -> None:
+        self._bidder = bidder
+        self._runner = runner
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        async with self._runner.open(), self._bidder.open():
+            yield
+
+    def bid(self, execution_id: ExecutionID) -> None:
+        self._bidder.bid(execution_id)
+
+    def run(self, record: LocalExecution) -> None:
+        self._runner.run(record)
+
+    def drop(self, execution_id: ExecutionID) -> None:
+        self._bidder.drop(execution_id)
+        self._runner.drop(execution_id)

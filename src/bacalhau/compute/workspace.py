@@ -1,0 +1,309 @@
+"""Files of executions on disk (``ports.workspace.Workspace``).
+
+Below ``<data directory>/compute/executions``::
+
+    <job>/<execution>/0, 1, ...     one directory for each input
+    <job>/<execution>/inputs.json   written when all inputs are prepared
+    output/<execution>/results/     what is published
+    output/<execution>/logs/        the log, kept after the end
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+from bacalhau.compute.directories import (
+    OUTPUT,
+    directories_in,
+    directory_name,
+    discard,
+    disk,
+    last_change_ns,
+    make_input,
+    make_output,
+    read_kept_inputs,
+    remove,
+    write_kept_inputs,
+)
+from bacalhau.compute.log_file import LogReader
+from bacalhau.compute.output import FILE_NAMES, FileSink, summary
+from bacalhau.lib.files import write_atomically
+from bacalhau.models import RunOutput
+from bacalhau.ports import Stream
+from bacalhau.ports.workspace import TaskFiles
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
+    from pathlib import Path
+
+    from bacalhau.models import Execution, ExecutionID
+    from bacalhau.ports import Clock, Volume
+    from bacalhau.protocol.messages import LogFrame, LogRequest
+
+T = TypeVar("T")
+
+LOG_RETENTION_SECONDS = 24 * 3600
+THREADS = 8
+
+
+@contextlib.asynccontextmanager
+async def open_workspace(directory: Path, clock: Clock) -> AsyncIterator[DiskWorkspace]:
+    """Keep files below ``directory``, which is made, with a pool of threads for the disk.
+
+    Raises:
+        TransientError: the directory cannot be made.
+    """
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="workspace") as pool:
+        workspace = DiskWorkspace(directory, clock, pool)
+        try:
+            yield workspace
+        finally:
+            workspace.close()
+
+
+class DiskWorkspace:
+    """See the module. Made by ``open_workspace``."""
+
+    def __init__(self, directory: Path, clock: Clock, pool: ThreadPoolExecutor) -> None:
+        self._root = directory
+        self._clock = clock
+        self._pool = pool
+        self._sinks: dict[ExecutionID, FileSink] = {}
+        with disk("make the directory for executions"):
+            (directory / OUTPUT).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def close(self) -> None:
+        """Take no more output; logs that have not ended stay without an end."""
+        for sink in self._sinks.values():
+            sink.close(ended=False)
+
+    # -- a task's directories -----------------------------------------------------------
+
+    async def open(self, execution: Execution, *, inputs: int, resume: bool) -> TaskFiles:
+        """Make the directories of an execution, and begin its output anew."""
+        return await self._in_thread(lambda: self._open(execution, inputs, resume))
+
+    def _open(self, execution: Execution, inputs: int, resume: bool) -> TaskFiles:
+        assert execution.job is not None, "only executions with their job are opened"
+        input_root, output_root = self._input_root(execution), self._output_root(execution.id)
+        result_paths = execution.job.task.result_paths
+        with disk("make the directories of the task"):
+            kept = read_kept_inputs(input_root) if resume else None
+            if not resume:
+                remove(output_root / "results")
+            if kept is None:
+                remove(input_root)
+            (output_root / "results").mkdir(mode=0o700, parents=True, exist_ok=True)
+            (output_root / "logs").mkdir(mode=0o700, exist_ok=True)
+            outputs = tuple(make_output(output_root / "results", path) for path in result_paths)
+            directories = tuple(input_root / str(number) for number in range(inputs))
+            if kept is None:
+                for directory in directories:
+                    make_input(directory)
+        return TaskFiles(
+            input_directories=directories,
+            volumes=kept,
+            outputs=outputs,
+            sink=self._open_sink(execution.id, output_root),
+        )
+
+    def _open_sink(self, execution_id: ExecutionID, output_root: Path) -> FileSink:
+        earlier = self._sinks.get(execution_id)
+        if earlier is not None:
+            earlier.close(ended=False)
+        sink = FileSink(
+            results=output_root / "results", logs=output_root / "logs", clock=self._clock
+        )
+        self._sinks[execution_id] = sink
+        return sink
+
+    async def keep_inputs(self, execution: Execution, volumes: tuple[Volume, ...]) -> None:
+        """Note durably that all inputs are prepared."""
+        input_root = self._input_root(execution)
+
+        def write() -> None:
+            with disk("note that the inputs are prepared"):
+                write_kept_inputs(input_root, volumes)
+
+        await self._in_thread(write)
+
+    # -- the end of a task --------------------------------------------------------------
+
+    async def collect(
+        self, execution: Execution, *, exit_code: int, error_message: str = ""
+    ) -> RunOutput:
+        """End the output and summarise it."""
+        sink = self._sinks.pop(execution.id, None)
+        if sink is None:
+            return RunOutput(exit_code=exit_code, error_msg=error_message)
+        return await self._in_thread(
+            lambda: self._collect(execution.id, sink, exit_code, error_message)
+        )
+
+    def _collect(
+        self, execution_id: ExecutionID, sink: FileSink, exit_code: int, error_message: str
+    ) -> RunOutput:
+        sink.close(ended=True)
+        results = self._output_root(execution_id) / "results"
+        with disk("collect the output of the task"):
+            if not error_message:
+                write_atomically(results / "exitCode", str(exit_code).encode())
+            stdout, stdout_truncated = summary(results / FILE_NAMES[Stream.STDOUT])
+            stderr, stderr_truncated = summary(results / FILE_NAMES[Stream.STDERR])
+        return RunOutput(
+            stdout=stdout,
+            stdout_truncated=stdout_truncated,
+            stderr=stderr,
+            stderr_truncated=stderr_truncated,
+            exit_code=exit_code,
+            error_msg=error_message,
+        )
+
+    async def results(self, execution: Execution) -> Path | None:
+        """Return the results directory of a collected execution."""
+        results = self._output_root(execution.id) / "results"
+        return results if (results / "exitCode").exists() else None
+
+    async def discard(self, execution: Execution) -> None:
+        """Remove inputs and results; the log stays."""
+        sink = self._sinks.pop(execution.id, None)
+        if sink is not None:
+            sink.close(ended=True)
+        await self._in_thread(lambda: self._discard(execution))
+
+    def _discard(self, execution: Execution) -> None:
+        input_root = self._input_root(execution)
+        discard(input_root, self._output_root(execution.id) / "results")
+        with contextlib.suppress(OSError):  # another execution of the job is there
+            input_root.parent.rmdir()
+
+    # -- leftovers ----------------------------------------------------------------------
+
+    async def sweep(self, live: Collection[ExecutionID]) -> None:
+        """Remove what belongs to no live execution, and logs older than a day."""
+        kept = frozenset(live)
+
+        def sweep() -> None:
+            with disk("look for files of executions that have ended"):
+                self._sweep(kept)
+
+        await self._in_thread(sweep)
+
+    def _sweep(self, live: frozenset[ExecutionID]) -> None:
+        oldest_ns = self._clock.now_ns() - LOG_RETENTION_SECONDS * 10**9
+        for job in directories_in(self._root):
+            if job.name == OUTPUT:
+                continue
+            for leftover in directories_in(job):
+                if leftover.name not in live:
+                    discard(leftover)
+            with contextlib.suppress(OSError):
+                job.rmdir()
+        for output in directories_in(self._root / OUTPUT):
+            if output.name not in live:
+                discard(output / "results")
+                if last_change_ns(output / "logs") < oldest_ns:
+                    discard(output)
+
+    # -- logs ---------------------------------------------------------------------------
+
+    def has_log(self, execution_id: ExecutionID) -> bool:
+        """Tell whether output of this execution is, or was, written here."""
+        return execution_id in self._sinks or self._log_directory(execution_id).is_dir()
+
+    async def logs(self, request: LogRequest) -> AsyncIterator[LogFrame]:
+        """Stream output in the order of its writing."""
+        sink = self._sinks.get(request.execution_id)
+        directory = self._log_directory(request.execution_id)
+        if request.follow and sink is not None:
+            frames = self._follow(directory, sink, tail=request.tail)
+        elif not request.tail:
+            frames = self._read(LogReader(directory), sink.mark[1] if sink is not None else None)
+        else:
+            return
+        async with contextlib.aclosing(frames):
+            async for frame in frames:
+                yield frame
+
+    async def _read(
+        self, reader: LogReader, until: tuple[int, int] | None
+    ) -> AsyncGenerator[LogFrame, None]:
+        """Read as far as is written, or to a position."""
+        with contextlib.closing(reader):
+            while not reader.ended and not (until is not None and reader.is_beyond(until)):
+                found = await self._in_thread(lambda: _read_log(reader))
+                if found is None:
+                    return
+                for frame in found:
+                    yield frame
+
+    async def _follow(
+        self, directory: Path, sink: FileSink, *, tail: bool
+    ) -> AsyncGenerator[LogFrame, None]:
+        """Read until the output ends; from its start again when the engine repeats it."""
+        changed = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        generation, end = sink.mark
+        start = end if tail else (0, 0)
+        with sink.watched(lambda: loop.call_soon_threadsafe(changed.set)):
+            while True:
+                reader = LogReader(directory, start=start)
+                frames = self._follow_once(reader, sink, generation, changed)
+                async with contextlib.aclosing(frames):
+                    async for frame in frames:
+                        yield frame
+                if sink.generation == generation:
+                    return
+                generation, start = sink.generation, (0, 0)
+
+    async def _follow_once(
+        self, reader: LogReader, sink: FileSink, generation: int, changed: asyncio.Event
+    ) -> AsyncGenerator[LogFrame, None]:
+        """Read one generation of the output until it ends, or until another begins."""
+        with contextlib.closing(reader):
+            attached = await self._in_thread(lambda: _attach(reader, sink))
+            while attached == generation and not reader.ended:
+                changed.clear()
+                was_open = sink.is_open
+                found = await self._in_thread(lambda: _read_log(reader))
+                if sink.generation != generation or (found is None and not was_open):
+                    return
+                for frame in found or ():
+                    yield frame
+                if found is None:
+                    await changed.wait()
+
+    # -- paths and threads --------------------------------------------------------------
+
+    def _input_root(self, execution: Execution) -> Path:
+        return self._root / directory_name(execution.job_id) / directory_name(execution.id)
+
+    def _output_root(self, execution_id: ExecutionID) -> Path:
+        return self._root / OUTPUT / directory_name(execution_id)
+
+    def _log_directory(self, execution_id: ExecutionID) -> Path:
+        return self._output_root(execution_id) / "logs"
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """Run in the pool; when cancelled, wait for the end, so that nothing is half done."""
+        future = asyncio.get_running_loop().run_in_executor(self._pool, work)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait([future])
+            if not future.cancelled():
+                future.exception()  # looked at, as nobody else will
+            raise
+
+
+def _attach(reader: LogReader, sink: FileSink) -> int:
+    with disk("read the log"):
+        return sink.attach(reader)
+
+
+def _read_log(reader: LogReader) -> list[LogFrame] | None:
+    with disk("read the log"):
+        return reader.read()

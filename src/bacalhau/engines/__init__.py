@@ -1,0 +1,1 @@
+"""Ways to run tasks: containers (``docker``) and WebAssembly modules (``wasm``)."""

@@ -1,0 +1,169 @@
+"""The connection to the Docker daemon, and what is known of it (spec engines.md 2.2)."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiodocker
+import aiohttp
+
+from bacalhau.engines._docker_errors import COMPONENT, translated
+from bacalhau.errors import BacalhauError, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from bacalhau.ports import Clock
+
+DEFAULT_HOST = "unix:///var/run/docker.sock"
+CONNECT_SECONDS = 5.0
+REQUEST_SECONDS = 60.0
+_PROBE_SECONDS = 1.0
+_FACTS_LIFE_SECONDS = 10.0
+
+STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
+"""For answers that come as long as a task runs; who reads them minds the time."""
+
+
+@asynccontextmanager
+async def connect(environment: Mapping[str, str]) -> AsyncIterator[aiodocker.Docker]:
+    """Make a client as ``DOCKER_HOST``, ``DOCKER_TLS_VERIFY`` and so on say. Connects when used.
+
+    The number of connections has no limit: each running task holds two.
+
+    Raises:
+        UserError: code ``ConfigurationError``; the environment makes no sense.
+    """
+    host = environment.get("DOCKER_HOST") or DEFAULT_HOST
+    scheme, separator, address = host.partition("://")
+    connector: aiohttp.BaseConnector
+    if separator and scheme == "unix":
+        url, connector = "unix://localhost", aiohttp.UnixConnector(address, limit=0)
+    elif separator and scheme in ("tcp", "http", "https"):
+        tls = _tls(environment) if environment.get("DOCKER_TLS_VERIFY") else None
+        url = f"{'https' if tls or scheme == 'https' else 'http'}://{address}"
+        connector = aiohttp.TCPConnector(limit=0, ssl=tls if tls is not None else True)
+    else:
+        raise UserError(
+            f'DOCKER_HOST="{host}" names no address of a Docker daemon',
+            code="ConfigurationError",
+            hint="write unix:///PATH or tcp://HOST:PORT, or leave it unset",
+            component=COMPONENT,
+        )
+    version = environment.get("DOCKER_API_VERSION", "")
+    async with (
+        connector,
+        aiodocker.Docker(
+            url,
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS),
+            api_version=f"v{version.removeprefix('v')}" if version else "auto",
+        ) as docker,
+    ):
+        yield docker
+
+
+def _tls(environment: Mapping[str, str]) -> ssl.SSLContext:
+    folder = Path(environment.get("DOCKER_CERT_PATH") or "~/.docker").expanduser()
+    try:
+        context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+        context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    except OSError as exc:
+        raise UserError(
+            f'cannot read the certificates for the Docker daemon in "{folder}": {exc}',
+            code="ConfigurationError",
+            hint="DOCKER_CERT_PATH must hold ca.pem, cert.pem and key.pem",
+            component=COMPONENT,
+        ) from exc
+    return context
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonFacts:
+    """What the engine must know of the daemon.
+
+    Attributes:
+        platform: ``os/arch`` as in the names of images, such as ``linux/amd64``.
+        has_init: The init program that ``docker run --init`` uses is installed.
+    """
+
+    platform: str
+    has_init: bool
+
+
+class Daemon:
+    """Facts about the daemon, asked for again when they are some seconds old."""
+
+    def __init__(self, docker: aiodocker.Docker, clock: Clock) -> None:
+        self._docker = docker
+        self._clock = clock
+        self._facts: DaemonFacts | None = None
+        self._asked_at = 0.0
+
+    async def facts(self) -> DaemonFacts:
+        """Return what is known, asking when that is old.
+
+        Raises:
+            TransientError: the daemon does not answer within a second.
+        """
+        if self._facts and self._clock.monotonic() - self._asked_at < _FACTS_LIFE_SECONDS:
+            return self._facts
+        with translated("ask the Docker daemon for its version"):
+            async with asyncio.timeout(_PROBE_SECONDS):
+                version = await self._docker.version()
+                info = await self._docker.system.info()
+        self._facts = _facts(version, info)
+        self._asked_at = self._clock.monotonic()
+        return self._facts
+
+    async def is_available(self) -> bool:
+        """Tell whether the daemon answers."""
+        try:
+            await self.facts()
+        except BacalhauError:
+            return False
+        return True
+
+
+def _facts(version: Mapping[str, Any], info: Mapping[str, Any]) -> DaemonFacts:
+    # The daemon reports "N/A" for the version of an init program that it cannot run.
+    init = (info.get("InitCommit") or {}).get("ID", "N/A")
+    return DaemonFacts(
+        platform=f"{version.get('Os', 'linux')}/{version.get('Arch', '')}", has_init=init != "N/A"
+    )
+
+
+@asynccontextmanager
+async def stream(
+    docker: aiodocker.Docker,
+    method: str,
+    path: str,
+    *,
+    params: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    """Make a request whose answer is read as it comes, in bytes.
+
+    aiodocker decodes output as text and drops what is not; results must be exact.
+
+    Raises:
+        DockerError: the daemon refuses.
+        aiohttp.ClientError: the connection fails, now or while reading.
+    """
+    if docker.api_version == "auto":
+        docker.api_version = "v" + str((await docker.version())["ApiVersion"])
+    url = f"{docker.docker_host}/{docker.api_version}/{path}"
+    async with docker.session.request(
+        method, url, params=params, headers=headers, timeout=STREAM_TIMEOUT
+    ) as response:
+        if not response.ok:
+            text = await response.text()
+            if response.content_type == "application/json":
+                text = (await response.json())["message"]
+            raise aiodocker.DockerError(response.status, text)
+        yield response

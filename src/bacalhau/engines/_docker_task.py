@@ -1,0 +1,271 @@
+"""One task in its container, from the start to the exit (spec engines.md 2.10)."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import aiohttp
+import structlog
+
+from bacalhau.engines._docker_daemon import CONNECT_SECONDS
+from bacalhau.engines._docker_errors import (
+    COMPONENT,
+    docker_error,
+    not_started,
+    start_error,
+    translated,
+)
+from bacalhau.engines._docker_output import OutputCopy, attach, logs
+from bacalhau.errors import BacalhauError, ExecutionError, TransientError
+from bacalhau.ports import TaskExit
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from concurrent.futures import ThreadPoolExecutor
+
+    import aiodocker
+    from aiodocker.containers import DockerContainer
+
+    from bacalhau.ports import Clock, TaskRun
+
+T = TypeVar("T")
+
+_log = structlog.get_logger(__name__)
+
+_ASK_AGAIN_SECONDS = 30.0
+_ABSENCE_SECONDS = 60.0
+_RETRY_SECONDS = 1.0
+_LAST_OUTPUT_SECONDS = 10.0
+_LOGS_SECONDS = 300.0
+_STOP_MARGIN_SECONDS = 10.0
+_KILLED = 137
+_ENDED_FROM_OUTSIDE = frozenset({137, 143, 255})
+"""SIGKILL, SIGTERM, and what a daemon notes that found the container dead."""
+
+_CANNOT_EXECUTE = frozenset({126, 127})
+_INIT_FAILURE = re.compile(rb"^\[FATAL tini \([0-9]+\)\] exec (.+ failed: .+)\n$")
+_NOT_FOUND = 404
+
+
+@dataclass(kw_only=True, slots=True)
+class ContainerTask:
+    """A container that runs, or is about to run, a task.
+
+    Attributes:
+        was_away: The daemon could not be reached for a while.
+    """
+
+    docker: aiodocker.Docker
+    container: DockerContainer
+    run: TaskRun
+    clock: Clock
+    pool: ThreadPoolExecutor
+    grace_seconds: float
+    was_away: bool = False
+
+    async def start(self) -> TaskExit:
+        """Start the container and see it through to its end.
+
+        Raises:
+            ExecutionError: it cannot start, or ran out of memory.
+            TransientError: the daemon is unwell.
+        """
+        output = OutputCopy(self.run.sink, self.pool)
+        with translated("attach to the container"):
+            async with attach(self.docker, self.container.id) as response:
+                with translated("start the container", start_error):
+                    await self.container.start()
+                is_complete = await self._observe(output, response)
+        return await self._end(output, is_complete=is_complete)
+
+    async def join(self) -> TaskExit:
+        """See a container through to its end that runs already, or has ended.
+
+        Raises:
+            ExecutionError: it could not start, or ran out of memory.
+            TransientError: the daemon is unwell.
+        """
+        output = OutputCopy(self.run.sink, self.pool)
+        with translated("read the container's logs"):
+            async with logs(self.docker, self.container.id, follow=True) as response:
+                is_complete = await self._observe(output, response)
+        return await self._end(output, is_complete=is_complete)
+
+    async def _observe(self, output: OutputCopy, response: aiohttp.ClientResponse) -> bool:
+        """Copy output until the container exits; return whether all of it has come.
+
+        Cancellation: the container is stopped, and what it prints until then is copied, too.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                copying = group.create_task(output.copy(response))
+                try:
+                    await self._patiently(self._wait_exit)
+                except asyncio.CancelledError:
+                    await self._stop()
+                    await asyncio.wait([copying], timeout=_LAST_OUTPUT_SECONDS)
+                    raise
+                await _wait_progress(copying, output)
+                if not copying.done():
+                    copying.cancel()
+                    return False
+                return copying.result() and not self.was_away
+        except ExceptionGroup as group_error:
+            raise group_error.exceptions[0] from None
+
+    async def _wait_exit(self) -> None:
+        """Wait until the container does not run, asking again now and then."""
+        with translated("wait for the container"):
+            while True:
+                try:
+                    async with asyncio.timeout(_ASK_AGAIN_SECONDS):
+                        await self.container.wait()
+                    return
+                except TimeoutError:
+                    pass
+
+    async def _patiently(self, step: Callable[[], Awaitable[T]]) -> T:
+        """Take a step, again and again while the daemon is away, for at most a minute.
+
+        Raises:
+            TransientError: it stayed away.
+        """
+        away_since = 0.0
+        while True:
+            began = self.clock.monotonic()
+            try:
+                return await step()
+            except TransientError as exc:
+                if exc.code != "Unavailable":
+                    raise
+                now = self.clock.monotonic()
+                if not away_since or now - began > CONNECT_SECONDS:
+                    away_since = now
+                if now - away_since > _ABSENCE_SECONDS:
+                    raise
+            self.was_away = True
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _end(self, output: OutputCopy, *, is_complete: bool) -> TaskExit:
+        async def read_end() -> tuple[dict[str, Any], OutputCopy]:
+            with translated("read the container's end", _end_error):
+                state: dict[str, Any] = (await self.container.show())["State"]
+                if is_complete and not self.was_away:
+                    return state, output
+                return state, await self._repeat_output()
+
+        state, complete = await self._patiently(read_end)
+        if self.was_away and int(state.get("ExitCode", 0)) in _ENDED_FROM_OUTSIDE:
+            raise TransientError(
+                "the task was ended by a restart of the Docker daemon",
+                code="DaemonRestarted",
+                component=COMPONENT,
+            )
+        return task_exit(state, self.run, complete.stderr_head)
+
+    async def _repeat_output(self) -> OutputCopy:
+        self.run.sink.reset()
+        output = OutputCopy(self.run.sink, self.pool)
+        async with (
+            asyncio.timeout(_LOGS_SECONDS),
+            logs(self.docker, self.container.id, follow=False) as response,
+        ):
+            if not await output.copy(response):
+                _log.warning("task_output_incomplete", execution_id=self.run.execution_id)
+        return output
+
+    async def _stop(self) -> None:
+        """Ask the container to end, and kill it after the grace period."""
+        grace = math.ceil(self.grace_seconds)
+        limit = aiohttp.ClientTimeout(
+            total=grace + _STOP_MARGIN_SECONDS, sock_connect=CONNECT_SECONDS
+        )
+        try:
+            with translated("stop the container"):
+                await self.container.stop(t=grace, timeout=limit)
+        except BacalhauError as exc:
+            # It is removed by force in any case.
+            _log.warning(
+                "container_stop_failed", execution_id=self.run.execution_id, error=exc.message
+            )
+
+
+def _end_error(exc: aiodocker.DockerError) -> BacalhauError:
+    if exc.status != _NOT_FOUND:
+        return docker_error(exc, "read the container's end")
+    return TransientError(
+        "the task's container was removed by somebody else",
+        code="ContainerNotFound",
+        component=COMPONENT,
+        details={"Reason": exc.message},
+    )
+
+
+async def _wait_progress(copying: asyncio.Task[bool], output: OutputCopy) -> None:
+    """Wait for the rest of the output, as long as some comes."""
+    while not copying.done():
+        before = output.copied_bytes
+        await asyncio.wait([copying], timeout=_LAST_OUTPUT_SECONDS)
+        if output.copied_bytes == before:
+            return
+
+
+def task_exit(state: dict[str, Any], run: TaskRun, stderr_head: bytes) -> TaskExit:
+    """Judge how a container ended; ``stderr_head`` is the beginning of its standard error.
+
+    Only a task that was itself killed for want of memory has failed; the daemon also tells when
+    it was a process beside it. A program that is not in the image shows only in the words of the
+    init program, which started well.
+
+    Raises:
+        ExecutionError: code ``MemoryLimitExceeded``; or the program could not start.
+    """
+    exit_code = int(state.get("ExitCode", 0))
+    if exit_code in _CANNOT_EXECUTE and (match := _INIT_FAILURE.match(stderr_head)):
+        raise not_started(match[1].decode("utf-8", "replace"))
+    if not state.get("OOMKilled"):
+        return TaskExit(exit_code=exit_code)
+    if exit_code != _KILLED:
+        _log.warning("task_process_out_of_memory", execution_id=run.execution_id)
+        return TaskExit(exit_code=exit_code)
+    limit = run.resources.memory
+    raise ExecutionError(
+        f"memory limit exceeded: the task needs more than {limit / 1e6:.0f} MB",
+        code="MemoryLimitExceeded",
+        hint="raise Resources.Memory of the task",
+        component=COMPONENT,
+        details={"ExitCode": str(exit_code)},
+    )
+
+
+async def unbroken(step: Awaitable[T]) -> T:
+    """Take a short step to its end, also when cancelled meanwhile; then be cancelled.
+
+    Cancellation: arrives when the step has ended, however it did.
+    """
+    was_cancelled = False
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(_outcome(step))
+        while not task.done():
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError:
+                was_cancelled = True
+    if was_cancelled:
+        raise asyncio.CancelledError
+    result, error = task.result()
+    if error is not None:
+        raise error
+    assert result is not None
+    return result[0]
+
+
+async def _outcome(step: Awaitable[T]) -> tuple[tuple[T] | None, BacalhauError | None]:
+    try:
+        return (await step,), None
+    except BacalhauError as exc:
+        return None, exc

@@ -1,0 +1,1 @@
+"""Helpers without any knowledge of jobs: units, time, identifiers, files, archives."""

@@ -1,0 +1,90 @@
+"""Directories as tar.gz files, and back, without trusting either side (spec storage.md 7.1, 8.3).
+
+Packing is deterministic: sorted members, numeric owner 0, no time of creation. What an archive of
+ours contains, ``unpack`` accepts.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import stat
+import tarfile
+from typing import TYPE_CHECKING, BinaryIO
+
+from bacalhau.lib._untar import ArchiveError, ArchiveLimits, is_inner_link, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["ArchiveError", "ArchiveLimits", "is_inner_link", "pack_directory", "unpack"]
+
+_COMPRESSION_LEVEL = 6
+
+
+def pack_directory(directory: Path, destination: Path) -> list[str]:
+    """Write the content of a directory as a tar.gz file; return the names that were left out.
+
+    Left out are sockets, pipes, devices, and links that are absolute or lead out of the directory.
+    Blocks for as long as it takes; memory is bounded. The file is on disk when this returns.
+
+    Raises:
+        OSError: something could not be read or written; ``destination`` is removed.
+    """
+    skipped: list[str] = []
+    try:
+        with destination.open("wb") as file:
+            with (
+                gzip.GzipFile("", "wb", _COMPRESSION_LEVEL, fileobj=file, mtime=0) as compressed,
+                tarfile.open(fileobj=compressed, mode="w|", format=tarfile.GNU_FORMAT) as archive,
+            ):
+                for name, path in _walk(directory):
+                    if not _add(archive, name, path):
+                        skipped.append(name)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        destination.unlink(missing_ok=True)
+        raise
+    return skipped
+
+
+def _walk(directory: Path) -> Iterator[tuple[str, Path]]:
+    """Yield (name, path), parents first, siblings sorted; the directory itself is ``.``."""
+    waiting: list[tuple[str, Path]] = [(".", directory)]
+    while waiting:
+        name, path = waiting.pop()
+        yield name, path
+        if stat.S_ISDIR(path.lstat().st_mode):
+            prefix = "" if name == "." else f"{name}/"
+            children = sorted(path.iterdir(), reverse=True)
+            waiting.extend((prefix + child.name, child) for child in children)
+
+
+def _add(archive: tarfile.TarFile, name: str, path: Path) -> bool:
+    status = path.lstat()
+    member = tarfile.TarInfo(name)
+    member.mode = stat.S_IMODE(status.st_mode)
+    member.mtime = int(status.st_mtime)
+    if stat.S_ISDIR(status.st_mode):
+        member.type = tarfile.DIRTYPE
+        archive.addfile(member)
+    elif stat.S_ISLNK(status.st_mode):
+        member.type = tarfile.SYMTYPE
+        member.linkname = str(path.readlink())
+        if not is_inner_link(name, member.linkname):
+            return False
+        archive.addfile(member)
+    elif stat.S_ISREG(status.st_mode):
+        with _open(path) as file:
+            member.size = os.fstat(file.fileno()).st_size
+            archive.addfile(member, file)
+    else:
+        return False
+    return True
+
+
+def _open(path: Path) -> BinaryIO:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    return os.fdopen(descriptor, "rb")

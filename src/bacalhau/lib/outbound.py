@@ -1,0 +1,121 @@
+"""Requests to addresses that job authors choose: which are never made, and through which proxy.
+
+Link-local addresses are refused, because that is where clouds hand out the node's own credentials.
+The check is on the address that is connected to, after the look-up of its name, so that neither a
+redirect nor a name that changes its meaning gets around it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator
+
+_CONNECT_SECONDS = 10.0
+_METADATA = frozenset(
+    map(ipaddress.ip_address, ("100.100.100.200", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254"))
+)
+
+
+class ForbiddenAddressError(ValueError):
+    """A host whose address no job may reach."""
+
+
+def is_forbidden(host: str) -> bool:
+    """Tell whether a host, written as an address, is link-local, multicast or cloud metadata."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address.sixtofour or address
+    return address.is_link_local or address.is_multicast or address in _METADATA
+
+
+def check_host(url: str) -> None:
+    """Refuse a URL whose host is written as a forbidden address.
+
+    Raises:
+        ForbiddenAddressError: it is.
+    """
+    host = urlsplit(url).hostname or ""
+    if is_forbidden(host):
+        raise ForbiddenAddressError(f"{host} is an address that jobs may not reach")
+
+
+class GuardedResolver(AbstractResolver):
+    """Looks names up and refuses those that lead to a forbidden address."""
+
+    def __init__(self) -> None:
+        self._resolver = aiohttp.ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Return the addresses of a name.
+
+        Raises:
+            ForbiddenAddressError: one of them is forbidden.
+            OSError: the name is not known.
+        """
+        results = await self._resolver.resolve(host, port, family)
+        for result in results:
+            if is_forbidden(result["host"]):
+                raise ForbiddenAddressError(
+                    f"{host} leads to {result['host']}, an address that jobs may not reach"
+                )
+        return results
+
+    async def close(self) -> None:
+        """Release what the look-up holds."""
+        await self._resolver.close()
+
+
+@asynccontextmanager
+async def guarded_session(
+    *, connections: int, silence_seconds: float, trust: ssl.SSLContext | None = None
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """Open an HTTP session that reaches no forbidden address.
+
+    Bodies are handed on as they are sent, cookies are dropped. A request fails after
+    ``silence_seconds`` without a byte; there is no limit on its whole duration.
+    """
+    connector = aiohttp.TCPConnector(
+        resolver=GuardedResolver(), limit=connections, ssl=True if trust is None else trust
+    )
+    async with aiohttp.ClientSession(
+        connector=connector,
+        timeout=aiohttp.ClientTimeout(
+            total=None, sock_connect=_CONNECT_SECONDS, sock_read=silence_seconds
+        ),
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+    ) as session:
+        yield session
+
+
+def proxy_for(url: str) -> str | None:
+    """Return the proxy that the environment names for a URL.
+
+    aiohttp would find it by itself, but it would then also send the operator's passwords from
+    ``.netrc`` to whichever host a job names.
+    """
+    parts = urlsplit(url)
+    return _proxy_of(parts.scheme, parts.hostname) if parts.hostname else None
+
+
+@lru_cache(maxsize=1024)
+def _proxy_of(scheme: str, host: str) -> str | None:
+    """Read the environment once for each host: it takes longer than signing a request."""
+    return None if proxy_bypass(host) else getproxies().get(scheme)

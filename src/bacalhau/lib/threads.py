@@ -1,0 +1,28 @@
+"""Blocking work beside the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+T = TypeVar("T")
+
+
+async def run_to_end(executor: Executor, step: Callable[[], T]) -> T:
+    """Run a short step in a thread and return its result.
+
+    Cancellation: the step cannot be interrupted, so its end is waited for; afterwards nothing
+    writes any more to the files that the caller is about to remove.
+    """
+    future = asyncio.get_running_loop().run_in_executor(executor, step)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        if not future.cancelled():
+            await asyncio.wait([future])
+            future.exception()  # seen, so that nobody complains that it was not
+        raise

@@ -1,0 +1,1 @@
+"""State machines of jobs, executions and node connections: values in, values out."""

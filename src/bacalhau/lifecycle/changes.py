@@ -1,0 +1,153 @@
+"""What one transaction on a job changes, as a value, and the builder that makes it.
+
+A decision reads a :class:`JobSnapshot`, records what it wants through a :class:`JobDraft`, and ends
+as one :class:`JobChanges`, which a store applies whole or not at all.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from bacalhau.models import Evaluation, Event, Execution, ExecutionID, Job, JobID, NodeID
+from bacalhau.protocol.messages import ToNode
+
+
+class _Value(msgspec.Struct, frozen=True, kw_only=True):
+    pass
+
+
+class JobSnapshot(_Value, frozen=True, kw_only=True):
+    """A job with all its executions, in order of creation, as they were at one moment."""
+
+    job: Job
+    executions: tuple[Execution, ...]
+    generation: int
+
+
+class HistoryDraft(_Value, frozen=True, kw_only=True):
+    """An event to be recorded; the store gives it the job's next sequence number.
+
+    An empty ``execution_id`` means an event of the job. ``time_ns`` is when it is recorded.
+    """
+
+    event: Event
+    time_ns: int
+    execution_id: ExecutionID = ExecutionID("")
+
+
+class JobChanges(_Value, frozen=True, kw_only=True):
+    """One transaction on one job.
+
+    A record of revision 1 is new and must not exist; any other must follow the stored revision by
+    one. ``expected_generation`` guards the job as a whole; None leaves it to the revisions.
+    Evaluations are stored as given: those that are neither pending nor blocked are dropped.
+    """
+
+    job_id: JobID
+    expected_generation: int | None = None
+    job: Job | None = None
+    executions: tuple[Execution, ...] = ()
+    evaluations: tuple[Evaluation, ...] = ()
+    history: tuple[HistoryDraft, ...] = ()
+    messages: tuple[tuple[NodeID, ToNode], ...] = ()
+
+
+class JobDraft:
+    """Collects the changes that one decision makes to one job.
+
+    Records are replaced, never altered. However often a record changes within a draft, its
+    revision grows by one. Events of the job are recorded before those of its executions.
+    """
+
+    def __init__(self, snapshot: JobSnapshot, now_ns: int) -> None:
+        self.now_ns = now_ns
+        self._before = snapshot
+        self._job = snapshot.job
+        self._executions = {execution.id: execution for execution in snapshot.executions}
+        self._revisions = {execution.id: execution.revision for execution in snapshot.executions}
+        self._touched: dict[ExecutionID, None] = {}
+        self._evaluations: list[Evaluation] = []
+        self._job_events: list[Event] = []
+        self._execution_events: list[tuple[ExecutionID, Event]] = []
+        self._messages: list[tuple[NodeID, ToNode]] = []
+
+    @property
+    def job(self) -> Job:
+        """The job as it will be."""
+        return self._job
+
+    @property
+    def executions(self) -> tuple[Execution, ...]:
+        """All executions as they will be, in order of creation."""
+        return tuple(self._executions.values())
+
+    @property
+    def is_empty(self) -> bool:
+        """True when nothing would be written."""
+        return not (
+            self._job is not self._before.job
+            or self._touched
+            or self._evaluations
+            or self._job_events
+            or self._execution_events
+            or self._messages
+        )
+
+    def put_job(self, job: Job) -> None:
+        """Replace the job."""
+        self._job = job
+
+    def put_execution(self, execution: Execution) -> None:
+        """Add or replace an execution."""
+        self._executions[execution.id] = execution
+        self._touched[execution.id] = None
+
+    def job_event(self, event: Event) -> None:
+        """Record an event of the job."""
+        self._job_events.append(event)
+
+    def execution_event(self, execution_id: ExecutionID, event: Event) -> None:
+        """Record an event of an execution."""
+        self._execution_events.append((execution_id, event))
+
+    def evaluate(self, evaluation: Evaluation) -> None:
+        """Store an evaluation, or, by its status, drop it."""
+        self._evaluations.append(evaluation)
+
+    def send(self, node_id: NodeID, message: ToNode) -> None:
+        """Put a message for a node into the outbox."""
+        self._messages.append((node_id, message))
+
+    def changes(self, *, guard_job: bool) -> JobChanges:
+        """Return the transaction; ``guard_job`` demands that nothing of the job has changed."""
+        return JobChanges(
+            job_id=self._job.id,
+            expected_generation=self._before.generation if guard_job else None,
+            job=self._stamped_job(),
+            executions=tuple(self._stamped(self._executions[key]) for key in self._touched),
+            evaluations=tuple(self._evaluations),
+            history=self._history(),
+            messages=tuple(self._messages),
+        )
+
+    def _stamped_job(self) -> Job | None:
+        if self._job is self._before.job:
+            return None
+        return msgspec.structs.replace(
+            self._job, revision=self._before.job.revision + 1, modify_time=self.now_ns
+        )
+
+    def _stamped(self, execution: Execution) -> Execution:
+        return msgspec.structs.replace(
+            execution,
+            revision=self._revisions.get(execution.id, 0) + 1,
+            modify_time=self.now_ns,
+        )
+
+    def _history(self) -> tuple[HistoryDraft, ...]:
+        job = [HistoryDraft(event=event, time_ns=self.now_ns) for event in self._job_events]
+        executions = [
+            HistoryDraft(event=event, time_ns=self.now_ns, execution_id=execution_id)
+            for execution_id, event in self._execution_events
+        ]
+        return tuple(job + executions)

@@ -1,0 +1,189 @@
+"""Transitions of an execution, the orchestrator's copy (spec orchestration.md 1.3, 1.4, 7).
+
+Orders change what is desired and send the message that tells the node. Answers of a node are
+accepted only where they fit the stored state, so that late and repeated ones have no effect.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bacalhau.lifecycle import events
+from bacalhau.models import ComputeState, DesiredState, Event, Execution, State
+from bacalhau.protocol.messages import (
+    AskForBid,
+    BidAccepted,
+    BidRejected,
+    BidResult,
+    CancelExecution,
+    ComputeError,
+    FromNode,
+    RunResult,
+)
+
+if TYPE_CHECKING:
+    from bacalhau.lifecycle.changes import JobDraft
+
+LOST = "NodeLost"
+_CAUSE = "Cause"
+_RETRYABLE = "Retryable"
+
+
+def create(draft: JobDraft, execution: Execution) -> None:
+    """Add a new execution and offer it to its node."""
+    draft.put_execution(execution)
+    draft.execution_event(execution.id, events.execution_requested(draft.now_ns, execution.node_id))
+    draft.send(execution.node_id, offer(draft, execution))
+
+
+def offer(draft: JobDraft, execution: Execution) -> AskForBid:
+    """Return the message that makes a node know an execution."""
+    return AskForBid(execution=msgspec.structs.replace(execution, job=draft.job))
+
+
+def approve(draft: JobDraft, execution: Execution) -> None:
+    """Accept a node's bid."""
+    _put(draft, execution, DesiredState.RUNNING, ComputeState.BID_ACCEPTED)
+    draft.execution_event(execution.id, events.execution_running(draft.now_ns))
+    draft.send(execution.node_id, BidAccepted(execution_id=execution.id))
+
+
+def reject(draft: JobDraft, execution: Execution, why: str) -> None:
+    """Decline a bid, or take back an offer that is no longer needed."""
+    event = events.stop_requested(draft.now_ns, why)
+    _put(draft, execution, DesiredState.STOPPED, ComputeState.BID_REJECTED, event.message)
+    draft.execution_event(execution.id, event)
+    draft.send(execution.node_id, BidRejected(execution_id=execution.id, reason=event.message))
+
+
+def cancel(draft: JobDraft, execution: Execution, event: Event) -> None:
+    """Stop an execution that is no longer wanted."""
+    _put(draft, execution, DesiredState.STOPPED, ComputeState.CANCELLED, event.message)
+    draft.execution_event(execution.id, event)
+    draft.send(execution.node_id, CancelExecution(execution_id=execution.id, reason=event.message))
+
+
+def give_up(draft: JobDraft, execution: Execution, event: Event, *, cause: str = "") -> None:
+    """Count an execution as failed without waiting for its node any longer."""
+    _put(
+        draft,
+        execution,
+        DesiredState.STOPPED,
+        ComputeState.FAILED,
+        event.message,
+        {_CAUSE: cause} if cause else {},
+    )
+    draft.execution_event(execution.id, event)
+    draft.send(execution.node_id, CancelExecution(execution_id=execution.id, reason=event.message))
+
+
+def answer(draft: JobDraft, execution: Execution, message: FromNode) -> bool:
+    """Take a node's answer; return False, changing nothing, when it does not fit the state."""
+    match message:
+        case BidResult():
+            return _bid_result(draft, execution, message)
+        case RunResult():
+            return _run_result(draft, execution, message)
+        case ComputeError():
+            return _compute_error(draft, execution, message)
+
+
+def is_lost(execution: Execution) -> bool:
+    """True when the execution failed because its node was gone, through no fault of the job."""
+    return execution.compute_state.details.get(_CAUSE) == LOST
+
+
+def may_retry(execution: Execution) -> bool:
+    """True when another attempt at what failed here makes sense."""
+    return execution.compute_state.details.get(_RETRYABLE) != events.NOT_RETRYABLE
+
+
+def _bid_result(draft: JobDraft, execution: Execution, message: BidResult) -> bool:
+    asked = execution.compute_state.state_type in (ComputeState.NEW, ComputeState.ASK_FOR_BID)
+    if execution.is_terminal or not asked:
+        return False
+    if message.accepted:
+        starts = execution.desired_state.state_type is DesiredState.RUNNING
+        state = ComputeState.BID_ACCEPTED if starts else ComputeState.ASK_FOR_BID_ACCEPTED
+        _put(draft, execution, execution.desired_state.state_type, state)
+    else:
+        why = message.events[-1].message if message.events else ""
+        _put(
+            draft,
+            execution,
+            DesiredState.STOPPED,
+            ComputeState.ASK_FOR_BID_REJECTED,
+            why,
+            desired_message="bid rejected",
+        )
+    _record(draft, execution, message.events)
+    return True
+
+
+def _run_result(draft: JobDraft, execution: Execution, message: RunResult) -> bool:
+    wanted = execution.desired_state.state_type is DesiredState.RUNNING
+    if execution.is_terminal or not wanted:
+        return False
+    ended = msgspec.structs.replace(
+        execution, run_output=message.run_output, published_result=message.published_result
+    )
+    _put(
+        draft,
+        ended,
+        DesiredState.STOPPED,
+        ComputeState.COMPLETED,
+        desired_message="execution completed",
+    )
+    _record(draft, execution, message.events)
+    return True
+
+
+def _compute_error(draft: JobDraft, execution: Execution, message: ComputeError) -> bool:
+    if execution.is_terminal:
+        return False
+    last = message.events[-1] if message.events else None
+    details = dict(last.details) if last else {}
+    if not message.retryable:
+        details[_RETRYABLE] = events.NOT_RETRYABLE
+    failed = execution
+    if message.run_output is not None:
+        failed = msgspec.structs.replace(execution, run_output=message.run_output)
+    _put(
+        draft,
+        failed,
+        DesiredState.STOPPED,
+        ComputeState.FAILED,
+        last.message if last else "the node gave no reason",
+        details,
+        desired_message="execution failed",
+    )
+    _record(draft, execution, message.events)
+    return True
+
+
+def _record(draft: JobDraft, execution: Execution, recorded: tuple[Event, ...]) -> None:
+    for event in recorded:
+        draft.execution_event(execution.id, event)
+
+
+def _put(
+    draft: JobDraft,
+    execution: Execution,
+    desired: DesiredState,
+    compute: ComputeState,
+    message: str = "",
+    details: dict[str, str] | None = None,
+    *,
+    desired_message: str = "",
+) -> None:
+    draft.put_execution(
+        msgspec.structs.replace(
+            execution,
+            desired_state=State[DesiredState](state_type=desired, message=desired_message),
+            compute_state=State[ComputeState](
+                state_type=compute, message=message, details=details or {}
+            ),
+        )
+    )

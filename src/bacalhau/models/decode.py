@@ -1,0 +1,127 @@
+"""From untyped JSON or YAML data to records, with every problem reported at once.
+
+msgspec's own decoder is exact about the case of keys and stops at the first error; user-written
+documents need neither (spec api.md W2, W4, storage.md 1.1). Data that we wrote ourselves is read
+with msgspec directly.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import msgspec
+
+from bacalhau.errors import ValidationError
+from bacalhau.models._shapes import BAD, TooMuchError, Walk, find_key, shape_of
+from bacalhau.models._split_inputs import join_split_inputs
+from bacalhau.models.job import Job
+from bacalhau.models.problems import raise_for
+
+if TYPE_CHECKING:
+    from bacalhau.models.job import SpecConfig
+
+T = TypeVar("T")
+
+_AT_BYTE = re.compile(r"^(?:JSON is malformed: )?(.*) \(byte ([0-9]+)\)$")
+
+
+def decode(wanted: type[T], data: object, path: str = "") -> T:
+    """Read data into a struct.
+
+    Keys of structs match in any case (an exact one wins) and unknown keys are ignored; keys of
+    maps are kept. Null means unset for a field, and the empty text in a map of texts. Nothing is
+    converted: ``"5"`` is not a number. ``path`` is put before the paths in messages.
+
+    Raises:
+        ValidationError: with all problems; ``fields`` has their JSON paths.
+    """
+    walk = Walk()
+    value: Any = BAD
+    with suppress(TooMuchError):
+        value = walk.read(shape_of(cast("Any", wanted)), data, path)
+    raise_for(walk.problems)
+    return cast("T", value)
+
+
+def decode_json(wanted: type[T], body: bytes) -> T:
+    """Read JSON text into a struct; see ``decode``.
+
+    Raises:
+        ValidationError: not JSON, with line and column; or as ``decode``.
+    """
+    return decode(wanted, parse_json(body))
+
+
+def parse_json(body: bytes) -> Any:
+    """Read JSON text into dicts, lists, texts, numbers, booleans and None.
+
+    Raises:
+        ValidationError: not JSON in UTF-8, with line and column.
+    """
+    try:
+        body.decode()
+        return msgspec.json.decode(body)
+    except UnicodeDecodeError as exc:
+        raise _json_error("not valid UTF-8", body, exc.start) from exc
+    except RecursionError as exc:
+        raise ValidationError("invalid JSON: nested too deeply") from exc
+    except msgspec.MsgspecError as exc:
+        match = _AT_BYTE.match(str(exc))
+        if match:
+            raise _json_error(match[1], body, int(match[2])) from exc
+        raise _json_error(str(exc), body, len(body)) from exc
+
+
+def decode_job(data: object) -> tuple[Job, list[str]]:
+    """Read a job from untyped data; return it with warnings.
+
+    Raises:
+        ValidationError: no job at all, or a shape that is not a job's, with all problems.
+    """
+    if data is None:
+        raise ValidationError("empty/nil job", hint='a submission has the form {"Job": {...}}')
+    if not isinstance(data, dict):
+        return decode(Job, data), []
+    document = dict(data)
+    count = find_key(document, "Count")
+    if count is None or document[count] is None:
+        document["Count"] = 1
+    warnings = join_split_inputs(document)
+    return decode(Job, document), warnings
+
+
+def decode_put_job(body: bytes) -> tuple[Job, list[str]]:
+    """Read the body of a submission, ``{"Job": ...}``; return the job with warnings.
+
+    Raises:
+        ValidationError: as ``decode_job``, or not JSON.
+    """
+    data = parse_json(body) if body.strip() else {}
+    if not isinstance(data, dict):
+        raise ValidationError('expected an object with the key "Job"', fields=["Job"])
+    key = find_key(data, "Job")
+    return decode_job(None if key is None else data[key])
+
+
+def decode_params(wanted: type[T], spec: SpecConfig, path: str = "Params") -> T:
+    """Read the parameters of an engine, source, publisher or result; see ``decode``.
+
+    Raises:
+        ValidationError: as ``decode``.
+    """
+    return decode(wanted, spec.params, path)
+
+
+def unknown_params(wanted: type[Any], spec: SpecConfig) -> list[str]:
+    """Return the names of parameters that the type does not know, sorted."""
+    lower = {field.encode_name.lower() for field in msgspec.structs.fields(wanted)}
+    return sorted(name for name in spec.params if name.lower() not in lower)
+
+
+def _json_error(reason: str, body: bytes, position: int) -> ValidationError:
+    before = body[:position]
+    line = before.count(b"\n") + 1
+    column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+    return ValidationError(f"invalid JSON at line {line}, column {column}: {reason}")

@@ -1,0 +1,108 @@
+"""Job files in YAML or JSON (spec cli.md 11.2)."""
+
+from __future__ import annotations
+
+import json
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from bacalhau.errors import UserError, ValidationError
+from bacalhau.lib.yaml_document import YamlError, load_yaml
+from bacalhau.models._shapes import find_key
+from bacalhau.models.decode import decode_job
+
+if TYPE_CHECKING:
+    from bacalhau.models.job import Job
+
+_FIELDS = (
+    "Name",
+    "Namespace",
+    "Type",
+    "Priority",
+    "Count",
+    "Constraints",
+    "Meta",
+    "Labels",
+    "Tasks",
+)
+_SYSTEM_FIELDS = ("ID", "State", "Version", "Revision", "CreateTime", "ModifyTime")
+_WRAPPER_FIELDS = frozenset({"job", "executions", "history"})
+_KNOWN = {name.lower(): name for name in (*_FIELDS, *_SYSTEM_FIELDS)}
+
+
+def load_job(text: str) -> tuple[Job, list[str]]:
+    """Read a job file; return the job with warnings.
+
+    The output of ``job describe`` is read, too: of its keys, only ``Job`` counts. Fields that the
+    system sets are read as they are; ``sanitise`` drops them with a warning.
+
+    Raises:
+        UserError: not YAML, with line and column; an unknown field; or as ``decode_job``.
+    """
+    if not text.strip():
+        raise UserError("no content provided")
+    data = _unwrapped(_parse(text))
+    if not isinstance(data, dict):
+        return decode_job(data)
+    unknown = [key for key in data if key.lower() not in _KNOWN]
+    try:
+        job, warnings = decode_job(data)
+    except ValidationError as exc:
+        if not unknown:
+            raise
+        raise _unknown_fields(unknown, exc) from exc
+    if unknown:
+        raise _unknown_fields(unknown)
+    return job, warnings
+
+
+def _parse(text: str) -> Any:
+    if text.lstrip().startswith("{"):
+        # JSON proper is not quite a subset of YAML 1.1: tabs, \/ and surrogate pairs are not.
+        try:
+            return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+        except (ValueError, RecursionError):
+            pass
+    try:
+        return load_yaml(text)
+    except YamlError as exc:
+        raise UserError(
+            f"the job file cannot be read: line {exc.line}, column {exc.column}: {exc.reason}"
+        ) from exc
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key is given twice")
+    return result
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _unwrapped(data: Any) -> Any:
+    if isinstance(data, dict) and find_key(data, "Job") is not None:
+        names = {key.lower() for key in data}
+        if names <= _WRAPPER_FIELDS:
+            return data[find_key(data, "Job")]
+    return data
+
+
+def _unknown_fields(names: list[str], other: ValidationError | None = None) -> ValidationError:
+    lines = [f"unknown field: '{name}' in 'Job'" for name in names]
+    hints = [_nearest(name) for name in names]
+    fields = list(names)
+    if other is not None:
+        lines.append(other.message)
+        hints.append(other.hint)
+        fields.extend(other.fields)
+    return ValidationError(
+        "\n".join(lines), hint="\n".join(dict.fromkeys(filter(None, hints))), fields=fields
+    )
+
+
+def _nearest(name: str) -> str:
+    near = get_close_matches(name.lower(), list(_KNOWN), n=1)
+    return f"did you mean {_KNOWN[near[0]]}?" if near else "the fields are " + ", ".join(_FIELDS)

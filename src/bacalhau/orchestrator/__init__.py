@@ -1,0 +1,1 @@
+"""Keeps jobs and decides where their executions run."""

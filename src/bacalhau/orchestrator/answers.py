@@ -1,0 +1,152 @@
+"""What nodes report, written into the store (spec orchestration.md 7.2)."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import structlog
+
+from bacalhau.errors import BacalhauError, StaleWriteError
+from bacalhau.lifecycle import execution as lifecycle
+from bacalhau.lifecycle.changes import JobDraft
+from bacalhau.models import Trigger
+from bacalhau.protocol.messages import AskForBid, CancelExecution, FromNode, Sequenced
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from bacalhau.lifecycle.changes import JobSnapshot
+    from bacalhau.models import ComputeState, Evaluation, Execution, ExecutionID, NodeID
+    from bacalhau.orchestrator.broker import Broker
+    from bacalhau.orchestrator.planner import Planner
+    from bacalhau.orchestrator.registry import NodeRegistry
+    from bacalhau.ports import Clock, JobStore
+
+log = structlog.get_logger()
+
+
+class Answers:
+    """Takes results, refusals and failures; and compares what a node runs with what it should."""
+
+    def __init__(
+        self,
+        *,
+        store: JobStore,
+        broker: Broker,
+        registry: NodeRegistry,
+        planner: Planner,
+        clock: Clock,
+        wake: Callable[[NodeID], None],
+    ) -> None:
+        self._store = store
+        self._broker = broker
+        self._registry = registry
+        self._planner = planner
+        self._clock = clock
+        self._wake = wake
+
+    async def take(self, node_id: NodeID, batch: Sequence[FromNode]) -> None:
+        """Store a batch of one node's messages, those of one execution in their order.
+
+        Raises:
+            BacalhauError: the store failed; the batch, or part of it, is to be sent again.
+        """
+        by_execution: dict[ExecutionID, list[FromNode]] = {}
+        for message in batch:
+            by_execution.setdefault(message.execution_id, []).append(message)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for chain in by_execution.values():
+                    tasks.create_task(self._take_chain(node_id, chain))
+        except* BacalhauError as group:
+            raise group.exceptions[0] from group
+
+    async def _take_chain(self, node_id: NodeID, messages: Sequence[FromNode]) -> None:
+        for message in messages:
+            await self._take_one(node_id, message)
+
+    async def _take_one(self, node_id: NodeID, message: FromNode) -> None:
+        while True:
+            draft, evaluation = self._answer(node_id, message)
+            if draft is None or evaluation is None:
+                log.info("answer_ignored", node_id=node_id, execution_id=message.execution_id)
+                return
+            try:
+                await self._store.apply(draft.changes(guard_job=True))
+            except StaleWriteError:
+                continue
+            self._broker.enqueue(evaluation, stored=True)
+            self._release_ended(draft.executions)
+            return
+
+    def _answer(
+        self, node_id: NodeID, message: FromNode
+    ) -> tuple[JobDraft | None, Evaluation | None]:
+        found = self._find(node_id, message.execution_id)
+        if found is None:
+            return None, None
+        snapshot, execution = found
+        draft = JobDraft(snapshot, self._clock.now_ns())
+        if snapshot.job.is_terminal or not lifecycle.answer(draft, execution, message):
+            return None, None
+        evaluation = self._planner.evaluation(snapshot.job, Trigger.EXEC_UPDATE)
+        draft.evaluate(evaluation)
+        return draft, evaluation
+
+    def _find(
+        self, node_id: NodeID, execution_id: ExecutionID
+    ) -> tuple[JobSnapshot, Execution] | None:
+        execution = self._store.execution(execution_id)
+        if execution is None or execution.node_id != node_id:
+            return None
+        snapshot = self._store.snapshot(execution.job_id)
+        if snapshot is None:
+            return None
+        current = next(item for item in snapshot.executions if item.id == execution_id)
+        return snapshot, current
+
+    def _release_ended(self, executions: Sequence[Execution]) -> None:
+        if self._registry.release(item.id for item in executions if item.is_terminal):
+            self._broker.capacity_freed()
+
+    # -- comparison --------------------------------------------------------------------
+
+    async def compare(
+        self, node_id: NodeID, reported: Mapping[ExecutionID, ComputeState], received: int
+    ) -> None:
+        """Offer again what the node should run and does not know; cancel what it should not run.
+
+        A report that is older than what was sent since says nothing, and is ignored.
+        """
+        if received < self._store.outbox_floor(node_id):
+            return
+        waiting = await self._store.outbox(node_id, after=0, limit=0)
+        on_their_way = {_execution_of(stored.message) for stored in waiting}
+        live = {item.id: item for item in await self._store.live_executions(node_id)}
+        for execution_id in sorted(live.keys() - reported.keys() - on_their_way):
+            await self._offer_again(live[execution_id])
+        for execution_id in sorted(reported.keys() - live.keys() - on_their_way):
+            await self._cancel_stray(node_id, execution_id)
+        self._wake(node_id)
+
+    async def _offer_again(self, execution: Execution) -> None:
+        found = self._find(execution.node_id, execution.id)
+        if found is None or found[1].is_terminal:
+            return
+        snapshot, current = found
+        log.warning("execution_offered_again", execution_id=execution.id, node_id=execution.node_id)
+        draft = JobDraft(snapshot, self._clock.now_ns())
+        draft.send(execution.node_id, lifecycle.offer(draft, current))
+        with suppress(StaleWriteError):  # the next report will tell
+            await self._store.apply(draft.changes(guard_job=True))
+
+    async def _cancel_stray(self, node_id: NodeID, execution_id: ExecutionID) -> None:
+        log.warning("execution_cancelled_as_stray", execution_id=execution_id, node_id=node_id)
+        message = CancelExecution(execution_id=execution_id, reason="execution is not wanted")
+        await self._store.send(node_id, message)
+
+
+def _execution_of(message: Sequenced) -> ExecutionID:
+    return message.execution.id if isinstance(message, AskForBid) else message.execution_id

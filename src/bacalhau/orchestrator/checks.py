@@ -1,0 +1,59 @@
+"""Judging engines, sources and publishers of a job before it is accepted.
+
+The types known here are judged by their own plug-ins. Types that only some node may know pass; the
+scheduler finds out whether any node offers them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from bacalhau.errors import ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from bacalhau.models import Job, SpecConfig
+    from bacalhau.ports import Engine, Publisher, Source
+
+
+class Checks(NamedTuple):
+    """The plug-ins that can judge parameters, by type in lower case."""
+
+    engines: Mapping[str, type[Engine]]
+    sources: Mapping[str, type[Source]]
+    publishers: Mapping[str, type[Publisher]]
+
+    def run(self, job: Job) -> list[str]:
+        """Judge all parameters of a job and return warnings.
+
+        Raises:
+            ValidationError: with every problem of every part, and the paths of its fields.
+        """
+        warnings: list[str] = []
+        messages: list[str] = []
+        fields: list[str] = []
+        for path, plugin, spec in self._parts(job):
+            try:
+                warnings.extend(plugin.check(spec))
+            except ValidationError as exc:
+                messages.append(exc.message)
+                fields.extend(f"{path}.{field}" for field in exc.fields)
+        if messages:
+            raise ValidationError("\n".join(messages), fields=fields)
+        return warnings
+
+    def _parts(
+        self, job: Job
+    ) -> Iterator[tuple[str, type[Engine | Source | Publisher], SpecConfig]]:
+        task = job.task
+        engine = self.engines.get(task.engine.kind)
+        if engine is not None:
+            yield "Tasks[0].Engine", engine, task.engine
+        for index, item in enumerate(task.input_sources):
+            source = self.sources.get(item.source.kind)
+            if source is not None:
+                yield f"Tasks[0].InputSources[{index}].Source", source, item.source
+        publisher = self.publishers.get(task.publisher.kind)
+        if publisher is not None:
+            yield "Tasks[0].Publisher", publisher, task.publisher

@@ -1,0 +1,149 @@
+"""Accepting and stopping jobs (spec api.md 2, orchestration.md 2.1, 2.4).
+
+Whatever is answered with success is in the store already; whatever is refused left nothing behind.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from bacalhau.errors import ConflictError, NotSupportedError, StaleWriteError
+from bacalhau.lifecycle import events
+from bacalhau.lifecycle import job as job_lifecycle
+from bacalhau.lifecycle.changes import HistoryDraft, JobChanges, JobDraft
+from bacalhau.models import JobID, JobState, State, Trigger
+from bacalhau.models.api import PutJobResponse, StopJobResponse
+from bacalhau.models.defaults import TaskDefaults, apply_defaults
+from bacalhau.models.submission import prepare
+from bacalhau.models.validate import raise_for, validate_stored, validate_submission
+from bacalhau.orchestrator.planner import SCHEDULERS
+from bacalhau.orchestrator.references import find_job
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bacalhau.models import Job, NodeID
+    from bacalhau.orchestrator.broker import Broker
+    from bacalhau.orchestrator.checks import Checks
+    from bacalhau.orchestrator.planner import Planner
+    from bacalhau.ports import Clock, Ids, JobStore
+
+log = structlog.get_logger()
+
+
+class Intake:
+    """The door by which jobs come in and are stopped."""
+
+    def __init__(
+        self,
+        *,
+        node_id: NodeID,
+        store: JobStore,
+        broker: Broker,
+        planner: Planner,
+        checks: Checks,
+        defaults: TaskDefaults,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self._node_id = node_id
+        self._store = store
+        self._broker = broker
+        self._planner = planner
+        self._checks = checks
+        self._defaults = defaults
+        self._clock = clock
+        self._ids = ids
+
+    async def submit(
+        self, job: Job, *, warnings: Sequence[str], client_meta: Mapping[str, str]
+    ) -> PutJobResponse:
+        """Validate and store a job; returns when it is durable.
+
+        ``warnings`` are those of decoding, and come back with those found here.
+
+        Raises:
+            ValidationError: with every problem found, and the paths of the fields.
+            NotSupportedError: a job type without a scheduler.
+            ConflictError: the job brings its own id, and that is taken.
+        """
+        raise_for(validate_submission(job))
+        job, found = prepare(job)
+        if job.type not in SCHEDULERS:
+            offered = ", ".join(sorted(SCHEDULERS))
+            raise NotSupportedError(
+                f"job type {job.type} is not supported",
+                hint=f"submit it as {offered}",
+                component="Orchestrator",
+                fields=["Type"],
+            )
+        job = self._complete(job, client_meta)
+        raise_for(validate_stored(job))
+        all_warnings = [*warnings, *found, *self._checks.run(job)]
+        evaluation = self._planner.evaluation(job, Trigger.JOB_REGISTER)
+        submitted = HistoryDraft(
+            event=events.job_submitted(job.create_time), time_ns=job.create_time
+        )
+        await self._store.apply(
+            JobChanges(job_id=job.id, job=job, evaluations=(evaluation,), history=(submitted,))
+        )
+        self._broker.enqueue(evaluation, stored=True)
+        return PutJobResponse(
+            job_id=job.id, evaluation_id=evaluation.id, warnings=all_warnings or None
+        )
+
+    async def stop(self, reference: str, reason: str) -> StopJobResponse:
+        """Stop a job for good; returns when that is durable. A stopped job stays stopped.
+
+        Raises:
+            NotFoundError: no job has this id, or begins like this.
+            AmbiguousError: several do.
+            ConflictError: the job has completed or failed.
+        """
+        job_id = find_job(self._store, reference).id
+        while True:
+            snapshot = self._store.snapshot(job_id)
+            assert snapshot is not None, f"{job_id} was found before"
+            state = snapshot.job.state.state_type
+            if state is JobState.STOPPED:
+                return StopJobResponse()
+            if state.is_terminal:
+                raise ConflictError(
+                    f"cannot stop job in state {state}",
+                    code="ConflictJobState",
+                    hint="only jobs that have not ended can be stopped",
+                    component="JobStore",
+                )
+            draft = JobDraft(snapshot, self._clock.now_ns())
+            job_lifecycle.stop(draft, reason)
+            evaluation = self._planner.evaluation(snapshot.job, Trigger.JOB_CANCEL)
+            draft.evaluate(evaluation)
+            try:
+                await self._store.apply(draft.changes(guard_job=True))
+            except StaleWriteError:
+                continue
+            self._broker.enqueue(evaluation, stored=True)
+            return StopJobResponse(evaluation_id=evaluation.id)
+
+    def _complete(self, job: Job, client_meta: Mapping[str, str]) -> Job:
+        """Fill in what the server decides: id, name, meta, defaults, state and times."""
+        now_ns = self._clock.now_ns()
+        job_id = job.id or JobID(f"j-{self._ids.uuid()}")
+        ours = {
+            "bacalhau.org/orchestrator.id": self._node_id,
+            "bacalhau.org/requester.id": self._node_id,
+        }
+        completed: Job = apply_defaults(job, self._defaults)
+        return msgspec.structs.replace(
+            completed,
+            id=job_id,
+            name=job.name or job_id,
+            meta={**job.meta, **client_meta, **ours},
+            state=State[JobState](state_type=JobState.PENDING),
+            revision=1,
+            create_time=now_ns,
+            modify_time=now_ns,
+        )

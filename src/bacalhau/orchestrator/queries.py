@@ -1,0 +1,243 @@
+"""The read side: what the API tells of jobs, executions and nodes (spec api.md 3, 5, 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, get_args
+
+from bacalhau.errors import UserError
+from bacalhau.lib.timestamps import parse_rfc3339
+from bacalhau.models import ComputeState, Connection, ExecutionID, HistoryType
+from bacalhau.orchestrator.log_source import (
+    await_execution,
+    closing_stream,
+    live_output,
+    stored_output,
+)
+from bacalhau.orchestrator.node_listing import NodeQuery, select_nodes
+from bacalhau.orchestrator.paging import HistoryToken
+from bacalhau.orchestrator.references import find_execution, find_job, find_node
+from bacalhau.ports.paging import JobOrder
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+    from bacalhau.lifecycle.changes import JobSnapshot
+    from bacalhau.models import Execution, Job, JobHistory, JobID, NodeState, SpecConfig
+    from bacalhau.ports import JobPage, JobQuery, JobStore, Transport
+    from bacalhau.protocol.messages import LogFrame
+
+__all__ = [
+    "EXECUTION_ORDERS",
+    "JOB_ORDERS",
+    "HistoryQuery",
+    "NodeDirectory",
+    "NodeQuery",
+    "Queries",
+]
+
+JOB_ORDERS: tuple[str, ...] = get_args(JobOrder)
+EXECUTION_ORDERS = ("created_at", "create_time", "modified_at", "modify_time")
+DEFAULT_HISTORY_LIMIT = 100
+_SCAN_EVENTS = 200
+
+
+class NodeDirectory(Protocol):
+    """Who takes part in the network now."""
+
+    def states(self) -> Sequence[NodeState]:
+        """Return all known nodes."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HistoryQuery:
+    """Which events of a job to list.
+
+    ``since`` is seconds since 1970; ``type`` None means both; ``execution_id`` may be shortened;
+    ``limit`` 0 leaves the size of a page to ``token``, and then to the server.
+    """
+
+    since: int = 0
+    type: HistoryType | None = None
+    execution_id: str = ""
+    limit: int = 0
+    token: str = ""
+
+
+class Queries:
+    """Answers questions. Every method that takes a reference raises as ``find_job`` does.
+
+    Args:
+        store: The truth.
+        transport: The way to the nodes, for their logs.
+        nodes: Who takes part.
+        sign: Turns the place of a result into one that clients can read without credentials.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: JobStore,
+        transport: Transport,
+        nodes: NodeDirectory,
+        sign: Callable[[SpecConfig], Awaitable[SpecConfig]],
+    ) -> None:
+        self._store = store
+        self._transport = transport
+        self._nodes = nodes
+        self._sign = sign
+
+    def job(self, reference: str) -> Job:
+        """Return one job."""
+        return find_job(self._store, reference)
+
+    def snapshot(self, reference: str) -> JobSnapshot:
+        """Return one job with its executions, in order of creation."""
+        snapshot = self._store.snapshot(self.job(reference).id)
+        assert snapshot is not None, "jobs are never deleted"
+        return snapshot
+
+    async def jobs(self, query: JobQuery) -> JobPage:
+        """Return one page of jobs; the cursor of a page is the token of the next one.
+
+        ``query.order_by`` is one of ``JOB_ORDERS``.
+
+        Raises:
+            UserError: the token in ``query.after`` cannot be read.
+        """
+        return await self._store.list_jobs(query)
+
+    def executions(
+        self, reference: str, *, order_by: str = "created_at", reverse: bool = False, limit: int = 0
+    ) -> list[Execution]:
+        """Return executions of a job; ``order_by`` is one of ``EXECUTION_ORDERS``."""
+        found = list(self.snapshot(reference).executions)
+        if order_by.startswith("modif"):
+            found.sort(key=lambda execution: execution.modify_time)
+        if reverse:
+            found.reverse()
+        return found[: limit or None]
+
+    async def whole_history(self, job_id: JobID) -> Sequence[JobHistory]:
+        """Return all events of a job, in order."""
+        return await self._store.history(job_id)
+
+    async def history(self, reference: str, query: HistoryQuery) -> tuple[list[JobHistory], str]:
+        """Return one page of events, and the token to ask for more with.
+
+        The token is empty once everything has been told and nothing more will come: the job, or
+        the execution asked for, has ended. Clients wait for a job by asking until then.
+
+        Raises:
+            UserError: the token cannot be read.
+            NotFoundError: also when the job has no such execution.
+        """
+        start = HistoryToken.decode(query.token) if query.token else HistoryToken()
+        asked = query.limit or start.limit
+        # Whether it has ended is read first: what ends it is stored together with its last event.
+        snapshot = self.snapshot(reference)
+        execution_id, has_ended = ExecutionID(""), snapshot.job.is_terminal
+        if query.execution_id:
+            execution = find_execution(snapshot.executions, query.execution_id)
+            execution_id, has_ended = execution.id, execution.is_terminal
+        wanted = _event_filter(query, execution_id)
+        items, next_seq, has_more = await self._scan(
+            snapshot.job.id, start.next_seq, asked or DEFAULT_HISTORY_LIMIT, wanted
+        )
+        if has_ended and not has_more:
+            return items, ""
+        return items, HistoryToken(limit=asked, next_seq=next_seq).encode()
+
+    async def _scan(
+        self, job_id: JobID, next_seq: int, limit: int, wanted: Callable[[JobHistory], bool]
+    ) -> tuple[list[JobHistory], int, bool]:
+        """Return a page of wanted events, where the next page begins, and whether it has any."""
+        items: list[JobHistory] = []
+        position = max(next_seq, 1)
+        while True:
+            events = await self._store.history(job_id, after=position - 1, limit=_SCAN_EVENTS)
+            for event in events:
+                if wanted(event):
+                    if len(items) == limit:
+                        return items, event.seq_num, True
+                    items.append(event)
+                position = event.seq_num + 1
+            if len(events) < _SCAN_EVENTS:
+                return items, position, False
+
+    async def results(self, reference: str) -> list[SpecConfig]:
+        """Return where the results of a batch or ops job are, in order of the executions.
+
+        Raises:
+            UserError: the job is a service or daemon.
+        """
+        snapshot = self.snapshot(reference)
+        kind = snapshot.job.type
+        if kind.is_long_running:
+            raise UserError(
+                f"job {snapshot.job.id} is a {kind} and has no results",
+                hint="only batch and ops jobs publish results",
+                component="Orchestrator",
+            )
+        return [
+            await self._sign(execution.published_result)
+            for execution in snapshot.executions
+            if execution.compute_state.state_type is ComputeState.COMPLETED
+            and execution.published_result.kind
+        ]
+
+    async def logs(
+        self, reference: str, *, execution_id: str = "", follow: bool = False, tail: bool = False
+    ) -> AsyncIterator[LogFrame]:
+        """Stream the output of one execution of a job.
+
+        ``follow`` goes on until the execution ends, and waits for its beginning; ``tail`` leaves
+        out what was printed before. Both mean nothing once it has ended.
+
+        Raises:
+            NotFoundError: no such job or execution, or the job has none.
+            TransientError: the node that runs it does not answer.
+        """
+        job = self.job(reference)
+        execution = await await_execution(self._store, job.id, execution_id, follow=follow)
+        if execution.is_terminal:
+            connected = self._is_connected(execution)
+            frames = stored_output(self._transport, execution, is_connected=connected)
+        else:
+            frames = live_output(self._transport, execution, follow=follow, tail=tail)
+        async with closing_stream(frames) as stream:
+            async for frame in stream:
+                yield frame
+
+    def _is_connected(self, execution: Execution) -> bool:
+        return any(
+            node.info.node_id == execution.node_id and node.connection is Connection.CONNECTED
+            for node in self._nodes.states()
+        )
+
+    def nodes(self, query: NodeQuery) -> list[NodeState]:
+        """Return nodes."""
+        return select_nodes(self._nodes.states(), query)
+
+    def node(self, reference: str) -> NodeState:
+        """Return one node.
+
+        Raises:
+            NotFoundError: there is no such node.
+            AmbiguousError: code ``MultipleNodesFound``.
+        """
+        return find_node(self._nodes.states(), reference)
+
+
+def _event_filter(query: HistoryQuery, execution_id: ExecutionID) -> Callable[[JobHistory], bool]:
+    since_ns = query.since * 1_000_000_000
+
+    def is_wanted(event: JobHistory) -> bool:
+        return (
+            query.type in (None, event.type)
+            and (not execution_id or event.execution_id == execution_id)
+            and (not since_ns or parse_rfc3339(event.time) >= since_ns)
+        )
+
+    return is_wanted

@@ -1,0 +1,250 @@
+"""The orchestrator as a whole: its parts, and the tasks that keep them going."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import structlog
+
+from bacalhau.errors import BacalhauError
+from bacalhau.models import NodeID, Trigger
+from bacalhau.models.defaults import TaskDefaults
+from bacalhau.orchestrator.answers import Answers
+from bacalhau.orchestrator.broker import Broker
+from bacalhau.orchestrator.checks import Checks
+from bacalhau.orchestrator.deadlines import Deadlines
+from bacalhau.orchestrator.intake import Intake
+from bacalhau.orchestrator.planner import Planner
+from bacalhau.orchestrator.registry import NodeRegistry
+from bacalhau.orchestrator.sessions import Session
+from bacalhau.protocol.messages import (
+    ORCHESTRATOR,
+    Ack,
+    Envelope,
+    Heartbeat,
+    Hello,
+    Rejoin,
+    Report,
+    Welcome,
+)
+from bacalhau.scheduling.deadlines import next_deadline
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from bacalhau.models import JobID
+    from bacalhau.ports import Clock, Endpoint, Ids, JobStore, Random, Transport
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OrchestratorOptions:
+    """Settings of the orchestrator."""
+
+    workers: int = 16
+    disconnect_timeout_seconds: float = 60.0
+    sweep_seconds: float = 30.0
+    defaults: TaskDefaults = field(default_factory=TaskDefaults)
+
+
+class Orchestrator:
+    """Keeps jobs and decides where their executions run. Alive inside ``run``."""
+
+    def __init__(
+        self,
+        *,
+        node_id: NodeID,
+        store: JobStore,
+        transport: Transport,
+        clock: Clock,
+        random: Random,
+        ids: Ids,
+        checks: Checks | None = None,
+        options: OrchestratorOptions | None = None,
+    ) -> None:
+        self._options = options or OrchestratorOptions()
+        self._store = store
+        self._transport = transport
+        self._clock = clock
+        self._sessions: dict[NodeID, tuple[Session, asyncio.Task[None]]] = {}
+        self.broker = Broker()
+        self.deadlines = Deadlines(clock)
+        self.registry = NodeRegistry(
+            store=store,
+            clock=clock,
+            disconnect_timeout_seconds=self._options.disconnect_timeout_seconds,
+        )
+        self.planner = Planner(
+            store=store,
+            broker=self.broker,
+            registry=self.registry,
+            deadlines=self.deadlines,
+            clock=clock,
+            random=random,
+            ids=ids,
+            wake=self._wake,
+        )
+        self.intake = Intake(
+            node_id=node_id,
+            store=store,
+            broker=self.broker,
+            planner=self.planner,
+            checks=checks or Checks({}, {}, {}),
+            defaults=self._options.defaults,
+            clock=clock,
+            ids=ids,
+        )
+        self._answers = Answers(
+            store=store,
+            broker=self.broker,
+            registry=self.registry,
+            planner=self.planner,
+            clock=clock,
+            wake=self._wake,
+        )
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[Orchestrator]:
+        """Rebuild what is kept in memory, then work until the context is left."""
+        await self.registry.load()
+        await self._rebuild()
+        async with (
+            self._transport.endpoint(ORCHESTRATOR) as endpoint,
+            asyncio.TaskGroup() as tasks,
+        ):
+            running = [
+                tasks.create_task(self.registry.watch(self._node_lost)),
+                tasks.create_task(self.deadlines.run(self._deadline)),
+                tasks.create_task(self._sweep_forever()),
+                tasks.create_task(self._receive_forever(endpoint, tasks)),
+                *(tasks.create_task(self.planner.work()) for _ in range(self._options.workers)),
+            ]
+            try:
+                yield self
+            finally:
+                for task in [*running, *(task for _, task in self._sessions.values())]:
+                    task.cancel()
+
+    # -- nodes -------------------------------------------------------------------------
+
+    async def _receive_forever(self, endpoint: Endpoint, tasks: asyncio.TaskGroup) -> None:
+        while True:
+            envelope = await endpoint.receive()
+            try:
+                await self._handle(envelope, endpoint, tasks)
+            except BacalhauError as exc:
+                # The store failed. Nothing was acknowledged, so the node tells it again.
+                log.warning("message_not_handled", node_id=envelope.source, error=exc.message)
+
+    async def _handle(
+        self, envelope: Envelope, endpoint: Endpoint, tasks: asyncio.TaskGroup
+    ) -> None:
+        hello = envelope.message
+        if isinstance(hello, Hello):
+            if hello.info.node_id == envelope.source:
+                await self._welcome(envelope, hello, endpoint, tasks)
+            return
+        session = self._session_of(envelope)
+        if session is None:
+            await endpoint.send(_rejoin(envelope))
+        else:
+            await self._dispatch(session, envelope)
+
+    async def _welcome(
+        self, envelope: Envelope, hello: Hello, endpoint: Endpoint, tasks: asyncio.TaskGroup
+    ) -> None:
+        node_id = hello.info.node_id
+        await self.registry.join(hello.info)
+        known = self._session_of(envelope)
+        if known is not None:
+            await known.signal(Welcome(floor=known.floor))
+            return
+        if node_id in self._sessions:
+            self._sessions.pop(node_id)[1].cancel()
+        session = Session(
+            node_id=node_id,
+            name=envelope.session,
+            floor=hello.floor,
+            endpoint=endpoint,
+            store=self._store,
+            take=self._answers.take,
+        )
+        await session.signal(Welcome(floor=session.floor))
+        self._sessions[node_id] = (session, tasks.create_task(session.run()))
+        log.info("node_joined", node_id=node_id)
+        self.broker.capacity_freed()
+
+    async def _dispatch(self, session: Session, envelope: Envelope) -> None:
+        message = envelope.message
+        load = message.load if isinstance(message, Heartbeat) else None
+        if self.registry.heard(session.node_id, load):
+            self.broker.capacity_freed()
+        match message:
+            case Heartbeat():
+                pass
+            case Ack(seq=seq):
+                await session.acknowledged(seq)
+            case Report(executions=executions, received=received):
+                await session.forget_delivered()
+                await self._answers.compare(session.node_id, executions, received)
+            case _ if envelope.seq:
+                session.arrived(envelope)
+            case _:
+                log.warning("unexpected_message", node_id=session.node_id)
+
+    def _session_of(self, envelope: Envelope) -> Session | None:
+        found = self._sessions.get(NodeID(envelope.source))
+        return found[0] if found is not None and found[0].name == envelope.session else None
+
+    def _wake(self, node_id: NodeID) -> None:
+        if node_id in self._sessions:
+            self._sessions[node_id][0].wake()
+
+    def _node_lost(self, node_id: NodeID) -> None:
+        log.warning("node_lost", node_id=node_id)
+        for job_id in self.registry.jobs_on(node_id):
+            self._look(job_id, Trigger.NODE_LEAVE)
+        self.broker.capacity_lost()
+
+    # -- time --------------------------------------------------------------------------
+
+    def _deadline(self, job_id: JobID) -> None:
+        self._look(job_id, Trigger.JOB_TIMEOUT)
+
+    def _look(self, job_id: JobID, trigger: Trigger) -> None:
+        job = self._store.job(job_id)
+        if job is not None:
+            self.planner.look_again(job, trigger)
+
+    async def _rebuild(self) -> None:
+        """Queue every open evaluation, and set the deadline of every unfinished job."""
+        for evaluation in await self._store.open_evaluations():
+            self.broker.enqueue(evaluation, stored=True)
+        for job in await self._store.unfinished_jobs():
+            snapshot = self._store.snapshot(job.id)
+            if snapshot is not None:
+                self.deadlines.set(job.id, next_deadline(snapshot.job, snapshot.executions))
+
+    async def _sweep_forever(self) -> None:
+        """Repair: a job that has not ended and that nothing will touch is looked at."""
+        while True:
+            await asyncio.sleep(self._options.sweep_seconds)
+            live = {execution.job_id for execution in await self._store.live_executions()}
+            for job in await self._store.unfinished_jobs():
+                idle = job.id not in live and job.id not in self.broker
+                if idle and job.id not in self.deadlines:
+                    log.warning("job_was_forgotten", job_id=job.id)
+                    self.planner.look_again(job, Trigger.JOB_QUEUE)
+
+
+def _rejoin(envelope: Envelope) -> Envelope:
+    return Envelope(
+        source=ORCHESTRATOR,
+        target=envelope.source,
+        session=envelope.session,
+        message=Rejoin(),
+    )

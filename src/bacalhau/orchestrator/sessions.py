@@ -1,0 +1,161 @@
+"""The orchestrator's end of the line to each node: what is sent, and in which order it is taken.
+
+A node opens a session with Hello. Within it, messages of the outbox go out in order, a window at
+a time, until the node acknowledges them; what the node sends is taken in order, a batch at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from bacalhau.errors import BacalhauError
+from bacalhau.protocol.messages import FROM_NODE, ORCHESTRATOR, Ack, AnyMessage, Envelope
+from bacalhau.protocol.sequence import Receiver, Sender
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from bacalhau.models import NodeID
+    from bacalhau.ports import Endpoint, JobStore
+    from bacalhau.protocol.messages import FromNode, StoredMessage
+
+    Take = Callable[[NodeID, Sequence[FromNode]], Awaitable[None]]
+
+WINDOW = 64
+QUEUE_LIMIT = 1024
+RESEND_SECONDS = 2.0
+RESEND_SECONDS_MAX = 30.0
+
+log = structlog.get_logger()
+
+
+class Session:
+    """One session with one node; ``run`` lives as long as the session."""
+
+    def __init__(
+        self,
+        *,
+        node_id: NodeID,
+        name: str,
+        floor: int,
+        endpoint: Endpoint,
+        store: JobStore,
+        take: Take,
+    ) -> None:
+        self.node_id = node_id
+        self.name = name
+        self._endpoint = endpoint
+        self._store = store
+        self._take = take
+        self.floor = store.outbox_floor(node_id)
+        self._sender = Sender(self.floor)
+        self._forgotten = self.floor
+        self._receiver = Receiver(floor)
+        self._arrived: asyncio.Queue[Envelope] = asyncio.Queue(QUEUE_LIMIT)
+        self._something_to_send = asyncio.Event()
+        self._something_to_send.set()
+        self._progress = asyncio.Event()
+
+    async def run(self) -> None:
+        """Send and take until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._send_forever())
+            tasks.create_task(self._take_forever())
+
+    def wake(self) -> None:
+        """Say that the outbox has something new."""
+        self._something_to_send.set()
+
+    def arrived(self, envelope: Envelope) -> None:
+        """Queue a sequenced message; when the queue is full it is dropped, and will come again."""
+        if not self._arrived.full():
+            self._arrived.put_nowait(envelope)
+
+    async def acknowledged(self, seq: int) -> None:
+        """Note that the node has stored everything up to ``seq``."""
+        if self._sender.acknowledge(seq):
+            self._progress.set()
+            self._something_to_send.set()
+        await self.forget_delivered()
+
+    async def forget_delivered(self) -> None:
+        """Take out of the outbox what has arrived, if the store could not do so before."""
+        delivered = self._sender.acked
+        if delivered > self._forgotten:
+            await self._store.outbox_delivered(self.node_id, up_to=delivered)
+            self._forgotten = delivered
+
+    async def signal(self, message: AnyMessage) -> None:
+        """Send a signal within the session."""
+        await self._endpoint.send(
+            Envelope(source=ORCHESTRATOR, target=self.node_id, session=self.name, message=message)
+        )
+
+    async def _send_forever(self) -> None:
+        patience = RESEND_SECONDS
+        retry_at: float | None = None
+        while True:
+            self._something_to_send.clear()
+            if self._progress.is_set():
+                self._progress.clear()
+                patience, retry_at = RESEND_SECONDS, None
+            await self._send_window()
+            if self._sender.sent == self._sender.acked:
+                retry_at = None
+            elif retry_at is None:
+                # Counted from the oldest message: new ones, and reports, must not put it off.
+                retry_at = asyncio.get_running_loop().time() + patience
+            try:
+                async with asyncio.timeout_at(retry_at):
+                    await self._something_to_send.wait()
+            except TimeoutError:
+                self._sender.rewind()
+                patience, retry_at = min(patience * 2, RESEND_SECONDS_MAX), None
+
+    async def _send_window(self) -> None:
+        waiting = await self._store.outbox(self.node_id, after=self._sender.acked, limit=WINDOW)
+        for stored, previous in self._sender.take(waiting, WINDOW):
+            await self._endpoint.send(self._sequenced(stored, previous))
+
+    def _sequenced(self, stored: StoredMessage, previous: int) -> Envelope:
+        return Envelope(
+            source=ORCHESTRATOR,
+            target=self.node_id,
+            session=self.name,
+            message=stored.message,
+            seq=stored.seq,
+            previous=previous,
+        )
+
+    async def _take_forever(self) -> None:
+        while True:
+            batch = self._in_order(await self._drain())
+            if batch:
+                try:
+                    await self._take(self.node_id, [message for _, message in batch])
+                except BacalhauError as exc:
+                    # Not taken and not acknowledged: the node sends it again.
+                    log.warning("messages_not_taken", node_id=self.node_id, error=exc.message)
+                    continue
+                self._receiver.take(batch[-1][0])
+            await self.signal(Ack(seq=self._receiver.received))
+
+    async def _drain(self) -> list[Envelope]:
+        envelopes = [await self._arrived.get()]
+        while not self._arrived.empty():
+            envelopes.append(self._arrived.get_nowait())
+        return envelopes
+
+    def _in_order(self, envelopes: Sequence[Envelope]) -> list[tuple[int, FromNode]]:
+        """Keep what can be taken now: everything new that has no gap before it."""
+        ahead = Receiver(self._receiver.received)
+        batch: list[tuple[int, FromNode]] = []
+        for envelope in sorted(envelopes, key=lambda item: item.seq):
+            message = envelope.message
+            if ahead.is_next(envelope.seq, envelope.previous) and isinstance(message, FROM_NODE):
+                ahead.take(envelope.seq)
+                batch.append((envelope.seq, message))
+        return batch

@@ -1,0 +1,46 @@
+"""The seams: what the domain needs of the world outside, as Protocols."""
+
+from bacalhau.lifecycle.changes import HistoryDraft, JobChanges, JobSnapshot
+from bacalhau.ports.engine import Engine, OutputSink, Stream, TaskExit, TaskRun
+from bacalhau.ports.plugin import Plugin, PluginContext, Volume
+from bacalhau.ports.publisher import Publisher
+from bacalhau.ports.runtime import Clock, Ids, Random
+from bacalhau.ports.source import InputPlan, PlannedObject, Source
+from bacalhau.ports.store import (
+    ExecutionStore,
+    JobPage,
+    JobQuery,
+    JobStore,
+    LocalChanges,
+    LocalExecution,
+)
+from bacalhau.ports.transport import Endpoint, Transport
+
+__all__ = [
+    "Clock",
+    "Endpoint",
+    "Engine",
+    "ExecutionStore",
+    "HistoryDraft",
+    "Ids",
+    "InputPlan",
+    "JobChanges",
+    "JobPage",
+    "JobQuery",
+    "JobSnapshot",
+    "JobStore",
+    "LocalChanges",
+    "LocalExecution",
+    "OutputSink",
+    "PlannedObject",
+    "Plugin",
+    "PluginContext",
+    "Publisher",
+    "Random",
+    "Source",
+    "Stream",
+    "TaskExit",
+    "TaskRun",
+    "Transport",
+    "Volume",
+]

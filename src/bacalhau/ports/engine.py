@@ -1,0 +1,111 @@
+"""Running a task (spec engines.md 1)."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from bacalhau.ports.plugin import Plugin
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from bacalhau.models import (
+        ExecutionID,
+        InputSource,
+        JobID,
+        NetworkConfig,
+        Resources,
+        SpecConfig,
+        Task,
+    )
+    from bacalhau.ports.plugin import PluginContext, Volume
+
+
+class Stream(enum.IntEnum):
+    """The two outputs of a task; the numbers are those of Docker's frames."""
+
+    STDOUT = 1
+    STDERR = 2
+
+
+class OutputSink(Protocol):
+    """Where a task's output goes while it runs."""
+
+    def reset(self) -> None:
+        """Drop what was written: the engine is going to repeat the output from its start."""
+        ...
+
+    def write(self, stream: Stream, data: bytes) -> None:
+        """Append a chunk. Blocks for a local disk write; call from a thread for large amounts."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskRun:
+    """Everything an engine needs to run one task.
+
+    ``inputs`` are the prepared sources, those from ``extra_inputs`` included; parents come before
+    what is nested in them. ``outputs`` are empty directories of the node, one a result path.
+    ``env`` is the complete environment given by job and system; the engine's own parameters win
+    over it, except for names that start with ``BACALHAU_``.
+    """
+
+    execution_id: ExecutionID
+    job_id: JobID
+    engine: SpecConfig
+    env: dict[str, str]
+    resources: Resources
+    network: NetworkConfig
+    inputs: tuple[Volume, ...]
+    outputs: tuple[Volume, ...]
+    sink: OutputSink
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskExit:
+    """How a task ended. Any exit code is a success (spec engines.md 1.5)."""
+
+    exit_code: int
+
+
+class Engine(Plugin, Protocol):
+    """A way to run tasks."""
+
+    @classmethod
+    def open(cls, context: PluginContext) -> AbstractAsyncContextManager[Engine]:
+        """Make a live instance; leaving the context closes it."""
+        ...
+
+    @classmethod
+    def extra_inputs(cls, engine: SpecConfig) -> Sequence[InputSource]:
+        """Return sources that the engine needs beside the task's own, such as a module."""
+        ...
+
+    async def refusal(self, task: Task, resources: Resources) -> str:
+        """Return why this node cannot run the task, or an empty text.
+
+        The text completes the sentence "this node does not ..." (spec orchestration.md 6.2).
+
+        Raises:
+            BacalhauError: the question could not be answered, such as a missing image.
+        """
+        ...
+
+    async def run(self, run: TaskRun) -> TaskExit:
+        """Run a task to its end, or join the one that an earlier process left running.
+
+        Cancellation: the task is stopped with the engine's grace period, and nothing of it is left
+        when ``CancelledError`` leaves this method.
+
+        Raises:
+            ExecutionError: the task could not start, or ran out of memory.
+            TransientError: the engine itself is unwell; another node may do better.
+        """
+        ...
+
+    async def sweep(self, live: Collection[ExecutionID]) -> None:
+        """Remove what earlier processes of this node left of executions that are not ``live``."""
+        ...

@@ -1,0 +1,81 @@
+"""Fetching inputs (spec storage.md 1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from bacalhau.ports.plugin import Plugin, Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+    from bacalhau.models import InputSource
+    from bacalhau.ports.plugin import PluginContext
+
+    Progress = Callable[[int, int], None]
+    """Called with (bytes, objects) fetched since the last call."""
+
+
+class PlannedObject(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to fetch, pinned: ``path`` is relative to the input's directory.
+
+    ``key`` names it at its origin. A path with ``is_directory`` is created empty.
+    """
+
+    key: str
+    path: str
+    size_bytes: int
+    etag: str = ""
+    version: str = ""
+    is_directory: bool = False
+
+
+class InputPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a source will fetch, listed once and then held to.
+
+    ``is_file``: the input is a single file bound at the target itself, not a directory.
+    """
+
+    objects: tuple[PlannedObject, ...]
+    warnings: tuple[str, ...] = ()
+    is_file: bool = False
+
+    @property
+    def size_bytes(self) -> int:
+        """The sum of all objects."""
+        return sum(item.size_bytes for item in self.objects)
+
+
+class Source(Plugin, Protocol):
+    """A place that inputs come from."""
+
+    @classmethod
+    def open(cls, context: PluginContext) -> AbstractAsyncContextManager[Source]:
+        """Make a live instance; leaving the context closes it."""
+        ...
+
+    async def plan(self, source: InputSource) -> InputPlan:
+        """List and pin what will be fetched, without fetching it.
+
+        Raises:
+            BacalhauError: the origin refuses, or has no such data.
+        """
+        ...
+
+    async def fetch(
+        self, source: InputSource, plan: InputPlan, directory: Path, progress: Progress
+    ) -> Volume:
+        """Fetch the planned objects below ``directory``, which exists and is empty.
+
+        Files are 0644 and directories 0755. The caller removes the directory, also after an error.
+
+        Cancellation: transfers stop within a second; partial files may be left in the directory.
+
+        Raises:
+            BacalhauError: as ``plan``; also when an object has changed since.
+        """
+        ...

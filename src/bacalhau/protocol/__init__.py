@@ -1,0 +1,1 @@
+"""Messages between orchestrator and compute nodes, and their order on the wire."""

@@ -1,0 +1,1 @@
+"""Places that results go to; each is one plug-in (``ports.Publisher``)."""

@@ -1,0 +1,67 @@
+"""What publishers have in common: the archive of a results directory (spec storage.md 7.1)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import structlog
+
+from bacalhau.errors import TransientError, ValidationError
+from bacalhau.lib.archives import pack_directory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bacalhau.models import Execution
+
+log = structlog.get_logger()
+
+ARCHIVE_SUFFIX = ".tar.gz"
+_SHOWN_NAMES = 20
+_PART_SUFFIX = ".part"
+_SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def archive_name(execution: Execution, component: str) -> str:
+    """Return the file name of an execution's archive.
+
+    Raises:
+        ValidationError: the id, which came from the network, is no name of a file.
+    """
+    if not _SAFE_ID.fullmatch(execution.id):
+        raise ValidationError(f"execution id {execution.id!r} is not valid", component=component)
+    return f"{execution.id}{ARCHIVE_SUFFIX}"
+
+
+def prepare_directory(directory: Path) -> None:
+    """Make a directory for archives, and remove what earlier processes left unfinished in it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for leftover in directory.glob(f".*{_PART_SUFFIX}"):
+        leftover.unlink(missing_ok=True)
+
+
+def part_path(directory: Path, name: str) -> Path:
+    """Return where an archive is written until it is complete."""
+    return directory / f".{name}{_PART_SUFFIX}"
+
+
+def pack(results: Path, destination: Path, component: str) -> None:
+    """Pack a results directory; blocks for as long as it takes.
+
+    What an archive cannot hold safely, such as sockets and links that lead out, is left out.
+
+    Raises:
+        TransientError: the disk refuses; the archive is not left behind.
+    """
+    try:
+        skipped = pack_directory(results, destination)
+    except OSError as exc:
+        raise TransientError(
+            f"the results cannot be packed: {exc.strerror or exc}",
+            code="DiskError",
+            component=component,
+            hint="check the disk under the node's DataDir",
+        ) from exc
+    if skipped:
+        log.warning("results_left_out", names=skipped[:_SHOWN_NAMES], count=len(skipped))

@@ -1,0 +1,1 @@
+"""Everything about S3 that sources and publishers share: where, who, what, and moving bytes."""

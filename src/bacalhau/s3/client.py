@@ -1,0 +1,307 @@
+"""Requests to S3 servers: signed, repeated where that helps, and answered with values.
+
+aiohttp carries them and botocore signs them. A client library with its own idea of paths would not
+do: keys may contain ``//``, ``..`` and control characters, prefixes may end within a name, and
+addresses have to pass ``lib.outbound``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import random
+import ssl
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from yarl import URL
+
+from bacalhau.errors import UserError
+from bacalhau.lib.backoff import Backoff
+from bacalhau.lib.outbound import check_host, guarded_session, proxy_for
+from bacalhau.lib.threads import run_to_end
+from bacalhau.s3.credentials import CredentialChain
+from bacalhau.s3.responses import (
+    ListingPage,
+    MalformedResponseError,
+    ObjectFacts,
+    ServiceError,
+    parse_error,
+    parse_facts,
+    parse_listing,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from bacalhau.ports import Clock, Random
+    from bacalhau.s3.endpoints import Location
+
+ATTEMPTS = 5
+BACKOFF = Backoff(initial_seconds=0.1, maximum_seconds=20.0)
+_SILENCE_SECONDS = 60.0
+_THREADS = 8
+_ERROR_LIMIT_BYTES = 64 * 1024
+_LISTING_LIMIT_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bucket:
+    """A bucket, and whether requests to it are signed."""
+
+    location: Location
+    is_anonymous: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call:
+    """One request. ``operation`` is its name in the S3 API."""
+
+    operation: str
+    method: str
+    bucket: Bucket
+    key: str = ""
+    query: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+class S3Client:
+    """Connections, credentials and threads shared by all requests of one plug-in."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        credentials: CredentialChain,
+        executor: Executor,
+        chance: Random,
+    ) -> None:
+        self.credentials = credentials
+        self.executor = executor
+        self._session = session
+        self._chance = chance
+        self._regions: dict[str, Location] = {}
+        self._proxies: dict[str, str | None] = {}
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, clock: Clock, *, connections: int) -> AsyncIterator[S3Client]:
+        """Open a client with at most so many connections; leaving the context closes it."""
+        with ThreadPoolExecutor(_THREADS, thread_name_prefix="s3") as executor:
+            async with guarded_session(
+                connections=connections, silence_seconds=_SILENCE_SECONDS, trust=_trust()
+            ) as session:
+                credentials = CredentialChain(clock, executor)
+                yield cls(session, credentials, executor, random.Random())  # noqa: S311
+
+    async def head(
+        self, bucket: Bucket, key: str, *, version: str = "", with_checksum: bool = False
+    ) -> ObjectFacts:
+        """Ask for the facts of one object.
+
+        Raises:
+            ServiceError: also for a missing object; a HEAD has no body, so the code is learnt
+                from a second request.
+        """
+        query = {"versionId": version} if version else {}
+        headers = {"x-amz-checksum-mode": "ENABLED"} if with_checksum else {}
+        call = Call(
+            operation="HeadObject",
+            method="HEAD",
+            bucket=bucket,
+            key=key,
+            query=query,
+            headers=headers,
+        )
+        try:
+            async with self.stream(call) as response:
+                return parse_facts(response.headers)
+        except ServiceError as exc:
+            if exc.status not in (400, 403):
+                raise
+            raise await self._reason_of_refusal(call, exc) from exc
+
+    async def page(self, bucket: Bucket, prefix: str, token: str, limit: int) -> ListingPage:
+        """List at most ``limit`` objects, at most 1,000, in the order of the server.
+
+        Raises:
+            ServiceError: the server refuses.
+            MalformedResponseError: it answers something else.
+        """
+        query = {"encoding-type": "url", "list-type": "2", "prefix": prefix}
+        if token:
+            query["continuation-token"] = token
+        if limit < 1000:
+            query["max-keys"] = str(limit)
+        call = Call(operation="ListObjectsV2", method="GET", bucket=bucket, query=query)
+        _, body = await self.read(call, _LISTING_LIMIT_BYTES)
+        return parse_listing(body)
+
+    async def read(self, call: Call, limit_bytes: int) -> tuple[Mapping[str, str], bytes]:
+        """Make a request and return the whole answer: its headers and its body.
+
+        Raises:
+            ServiceError: the server refuses, or the answer broke off every time.
+            MalformedResponseError: the answer is longer than the limit.
+        """
+        for attempt in range(ATTEMPTS):
+            try:
+                async with self.stream(call) as response:
+                    body = await _read_up_to(response, limit_bytes)
+            except (aiohttp.ClientError, TimeoutError) as exc:
+                if attempt == ATTEMPTS - 1:
+                    raise unanswered(call.operation, exc) from exc
+                await self.pause(attempt)
+            else:
+                if len(body) > limit_bytes:
+                    raise MalformedResponseError(f"the answer is longer than {limit_bytes} bytes")
+                return response.headers, body
+        raise AssertionError("a loop with attempts ends in one of them")
+
+    @asynccontextmanager
+    async def stream(self, call: Call) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Make a request until it is answered, and yield the answer with its body unread.
+
+        What goes wrong while the body is read is the caller's concern.
+
+        Raises:
+            ServiceError: the server refuses, or does not answer after all attempts.
+        """
+        async with await self._answered(call) as response:
+            yield response
+
+    def region_of(self, bucket: Bucket) -> str:
+        """Return the region in which AWS was found to keep a bucket; empty for other servers."""
+        location = self._regions.get(bucket.location.base, bucket.location)
+        return location.region if location.is_aws else ""
+
+    async def pause(self, attempt: int) -> None:
+        """Wait before another attempt; ``attempt`` counts from 0."""
+        await asyncio.sleep(BACKOFF.delay(attempt, self._chance.random()))
+
+    async def _answered(self, call: Call) -> aiohttp.ClientResponse:
+        attempt = 0
+        is_redirected = False
+        while True:
+            try:
+                response = await self._send(call)
+                if response.status < 300:
+                    return response
+                error = await _error_of(call, response)
+            except (aiohttp.ClientError, TimeoutError) as exc:
+                error = unanswered(call.operation, exc)
+            if not is_redirected and self._learn_region(error, call.bucket.location):
+                is_redirected = True
+                continue
+            attempt += 1
+            if not error.is_transient or attempt == ATTEMPTS:
+                raise error
+            await self.pause(attempt - 1)
+
+    async def _send(self, call: Call) -> aiohttp.ClientResponse:
+        location = self._regions.get(call.bucket.location.base, call.bucket.location)
+        url = location.url(call.key, call.query)
+        headers = {"Accept-Encoding": "identity", **await self._sign(call, location, url)}
+        return await self._session.request(
+            call.method,
+            URL(url, encoded=True),
+            headers=headers,
+            data=io.BytesIO(call.body) if call.body else None,
+            skip_auto_headers=("Content-Type", "Accept"),
+            allow_redirects=False,
+            proxy=self._proxy(location),
+        )
+
+    def _proxy(self, location: Location) -> str | None:
+        """Return the proxy for a bucket, after a look at its host; both are looked up once."""
+        if location.base not in self._proxies:
+            check_host(location.base)
+            self._proxies[location.base] = proxy_for(location.base)
+        return self._proxies[location.base]
+
+    async def _sign(self, call: Call, location: Location, url: str) -> dict[str, str]:
+        credentials = None if call.bucket.is_anonymous else await self.credentials.current()
+        if credentials is None:
+            return call.headers
+        sign = _signer(call, location, url, credentials)
+        # The signature covers the body, and hashing a large one takes a while.
+        return await run_to_end(self.executor, sign) if call.body else sign()
+
+    def _learn_region(self, error: ServiceError, location: Location) -> bool:
+        """Remember the region that AWS says a bucket is in; False when that is not news."""
+        known = self._regions.get(location.base, location)
+        if not (location.is_aws and error.region) or error.region == known.region:
+            return False
+        self._regions[location.base] = location.in_region(error.region)
+        return True
+
+    async def _reason_of_refusal(self, head: Call, error: ServiceError) -> ServiceError:
+        call = Call(
+            operation=head.operation,
+            method="GET",
+            bucket=head.bucket,
+            key=head.key,
+            query=head.query,
+            headers={"Range": "bytes=0-0"},
+        )
+        try:
+            async with self.stream(call):
+                return error
+        except ServiceError as exc:
+            return exc if exc.status == error.status else error
+
+
+def unanswered(operation: str, cause: Exception) -> ServiceError:
+    """Return the error for a request whose answer did not come, or broke off."""
+    reason = " ".join(str(cause).split()) or type(cause).__name__
+    return ServiceError(operation=operation, status=0, code="ServiceUnavailable", reason=reason)
+
+
+async def _error_of(call: Call, response: aiohttp.ClientResponse) -> ServiceError:
+    async with response:
+        body = await _read_up_to(response, _ERROR_LIMIT_BYTES)
+        return parse_error(call.operation, response.status, response.headers, body)
+
+
+async def _read_up_to(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes:
+    """Read a body; one that is longer than the limit is cut off somewhere behind it."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > limit_bytes:
+            break
+    return bytes(body)
+
+
+def _signer(
+    call: Call, location: Location, url: str, credentials: Any
+) -> Callable[[], dict[str, str]]:
+    from botocore.auth import S3SigV4Auth
+    from botocore.awsrequest import AWSRequest
+
+    def sign() -> dict[str, str]:
+        request = AWSRequest(method=call.method, url=url, headers=call.headers, data=call.body)
+        S3SigV4Auth(credentials, "s3", location.region).add_auth(request)
+        return dict(request.headers.items())
+
+    return sign
+
+
+def _trust() -> ssl.SSLContext | None:
+    """Return the certificates that the environment wants to be trusted for S3, if it does."""
+    bundle = os.environ.get("AWS_CA_BUNDLE")
+    if not bundle:
+        return None
+    try:
+        return ssl.create_default_context(cafile=bundle)
+    except OSError as exc:
+        raise UserError(
+            f"AWS_CA_BUNDLE cannot be read: {bundle}: {exc.strerror or exc}",
+            code="ConfigurationError",
+            hint="set it to a file of certificates in PEM form, or unset it",
+            component="S3",
+        ) from exc

@@ -1,0 +1,104 @@
+"""Who this node is to S3: the chain of the AWS SDKs, as botocore implements it (storage.md 2.3).
+
+Environment, shared files with profiles, assumed roles, SSO, processes, web identity, containers and
+instance metadata are all tried in the order that other AWS programs on the machine use.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Any
+
+from bacalhau.errors import UserError
+from bacalhau.lib.threads import run_to_end
+from bacalhau.s3.endpoints import DEFAULT_REGION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+    from bacalhau.ports import Clock
+
+_RETRY_SECONDS = 60.0
+
+
+class CredentialChain:
+    """Finds credentials when they are first needed, and again when they expire.
+
+    A search that finds none is repeated after a minute at the earliest, because it may wait for
+    instance metadata; so credentials that are added later are noticed without a restart.
+    """
+
+    def __init__(self, clock: Clock, executor: Executor) -> None:
+        self._clock = clock
+        self._executor = executor
+        self._lock = asyncio.Lock()
+        self._found: Any = None
+        self._region = ""
+        self._searched_at: float | None = None
+
+    async def current(self) -> Any:
+        """Return botocore's frozen credentials, or None when there are none.
+
+        Raises:
+            UserError: code ``InvalidCredentials``; a profile or a helper program is broken.
+        """
+        await self._search()
+        if self._found is None:
+            return None
+        needs_refresh = getattr(self._found, "refresh_needed", None)
+        if needs_refresh is not None and needs_refresh():
+            return await self._run(self._found.get_frozen_credentials)
+        return self._found.get_frozen_credentials()
+
+    async def default_region(self) -> str:
+        """Return the region of the environment or the profile, else ``us-east-1``.
+
+        Raises:
+            UserError: as ``current``.
+        """
+        await self._search()
+        return self._region or DEFAULT_REGION
+
+    async def _search(self) -> None:
+        async with self._lock:
+            now = self._clock.monotonic()
+            is_recent = self._searched_at is not None and now < self._searched_at + _RETRY_SECONDS
+            if self._found is not None or is_recent:
+                return
+            self._found, self._region = await self._run(_search)
+            self._searched_at = now
+
+    async def _run(self, step: Callable[[], Any]) -> Any:
+        from botocore.exceptions import BotoCoreError
+
+        try:
+            return await run_to_end(self._executor, step)
+        except BotoCoreError as exc:
+            raise UserError(
+                f"the AWS credentials of this node cannot be used: {exc}",
+                code="InvalidCredentials",
+                hint="check AWS_PROFILE, ~/.aws/config and ~/.aws/credentials on the node",
+                component="S3",
+            ) from exc
+
+
+def default_endpoint() -> str:
+    """Return the endpoint that the node's environment gives in place of AWS, or an empty text."""
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+
+
+def _search() -> tuple[Any, str]:
+    """Ask botocore; blocks for as long as a helper program or instance metadata takes."""
+    from botocore.session import Session
+
+    session = Session()
+    found = session.get_credentials()
+    if found is not None:
+        frozen = found.get_frozen_credentials()
+        if not (frozen.access_key and frozen.secret_key):
+            found = None
+    # botocore itself does not read AWS_REGION.
+    region = os.environ.get("AWS_REGION") or session.get_config_variable("region") or ""
+    return found, region

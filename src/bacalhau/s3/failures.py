@@ -1,0 +1,169 @@
+"""From refusals of S3 to errors for people: one message each, with a remedy (storage.md 4.6)."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bacalhau.errors import (
+    BacalhauError,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    TransientError,
+    UserError,
+)
+from bacalhau.lib.outbound import ForbiddenAddressError
+from bacalhau.s3.responses import MalformedResponseError, ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_BAD_CREDENTIALS = frozenset(
+    {
+        "AuthFailure",
+        "ExpiredToken",
+        "InvalidAccessKeyId",
+        "InvalidToken",
+        "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch",
+        "TokenRefreshRequired",
+    }
+)
+_REGION_CODES = frozenset(
+    {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"}
+)
+_SERVER_HINT = "check that Endpoint is the address of an S3 server"
+_PERMISSIONS = {
+    "S3InputSource": "s3:ListBucket, s3:GetObject and s3:GetObjectVersion",
+    "S3Publisher": "s3:PutObject",
+    "S3ResultSigner": "s3:GetObject",
+}
+_PREFIXES = {
+    "S3InputSource": "failed to fetch s3 input",
+    "S3Publisher": "failed to publish s3 result",
+    "S3ResultSigner": "failed to sign s3 result",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subject:
+    """What a request was about. ``key`` may be a prefix; ``endpoint`` is empty for AWS."""
+
+    component: str
+    bucket: str
+    key: str = ""
+    endpoint: str = ""
+    is_anonymous: bool = False
+
+    @property
+    def name(self) -> str:
+        """The bucket or object as people write it."""
+        return f"s3://{self.bucket}/{self.key}" if self.key else f"s3://{self.bucket}"
+
+
+@contextmanager
+def explained(subject: Subject) -> Iterator[None]:
+    """Turn what goes wrong inside into errors that name the subject.
+
+    Raises:
+        BacalhauError: for every refusal, broken answer and lack of an answer.
+    """
+    try:
+        yield
+    except ServiceError as exc:
+        raise explain(exc, subject) from exc
+    except MalformedResponseError as exc:
+        raise UserError(
+            f"{_PREFIXES[subject.component]}: {subject.name}: {exc}",
+            code="UnknownError",
+            component=subject.component,
+            hint=_SERVER_HINT if subject.endpoint else "",
+        ) from exc
+    except ForbiddenAddressError as exc:
+        raise ForbiddenError(
+            f"{_PREFIXES[subject.component]}: {subject.name}: {exc}",
+            component=subject.component,
+            fields=["Params.Endpoint"],
+        ) from exc
+
+
+def explain(error: ServiceError, subject: Subject) -> BacalhauError:
+    """Return the error for people."""
+    kind, reason, hint = _judge(error, subject)
+    facts = [f"S3 {error.operation}", f"status {error.status}" if error.status else "no answer"]
+    if error.request_id:
+        facts.append(f"request {error.request_id}")
+    details = {"Service": "S3", "Operation": error.operation, "ErrorCode": error.code}
+    if error.request_id:
+        details["AWSRequestID"] = error.request_id
+    if error.status:
+        details["HTTPStatusCode"] = str(error.status)
+    return kind(
+        f"{_PREFIXES[subject.component]}: {subject.name}: {reason} ({', '.join(facts)})",
+        code=error.code,
+        component=subject.component,
+        hint=hint,
+        details=details,
+        retryable=True if kind is ConflictError else None,
+    )
+
+
+def _judge(error: ServiceError, subject: Subject) -> tuple[type[BacalhauError], str, str]:
+    """Return the class, what happened, and what to do about it."""
+    if error.is_transient:
+        server = subject.endpoint or "S3"
+        return TransientError, error.reason or f"{server} answered {error.code}", _unwell(subject)
+    if error.code == "NoSuchBucket":
+        hint = "check the name of the bucket, its Region, and the Endpoint"
+        return NotFoundError, f'there is no bucket "{subject.bucket}"', hint
+    if error.status == 404:
+        hint = "check the key; if it is a prefix, end it with / or *"
+        return NotFoundError, _missing(error, subject), error.hint or hint
+    if error.code in _BAD_CREDENTIALS:
+        hint = "check the AWS credentials of the node, and its clock"
+        return ForbiddenError, f"the node's credentials were refused ({error.code})", hint
+    if error.status in (401, 403) or _is_refused_for_lack_of_signature(error, subject):
+        return _denied(error, subject)
+    if error.status == 412:
+        hint = "run it again when nobody writes the object"
+        return ConflictError, "the object changed while it was fetched", hint
+    if error.status in (301, 307) or error.code in _REGION_CODES:
+        place = f"in region {error.region}" if error.region else "elsewhere"
+        return UserError, f"the bucket is {place}", f"set Region to {error.region or 'its region'}"
+    return UserError, error.reason or error.code, _SERVER_HINT if subject.endpoint else ""
+
+
+def _missing(error: ServiceError, subject: Subject) -> str:
+    if error.code == "NoSuchVersion":
+        return "the object has no such version"
+    return f'there is no object "{subject.key}" in bucket "{subject.bucket}"'
+
+
+def _denied(error: ServiceError, subject: Subject) -> tuple[type[BacalhauError], str, str]:
+    if error.code == "InvalidObjectState":
+        return ForbiddenError, "the object is archived", "restore it first"
+    if subject.is_anonymous:
+        return (
+            ForbiddenError,
+            f"this node has no credentials for bucket {subject.bucket}",
+            "give the node AWS credentials, or make the bucket public",
+        )
+    needed = _PERMISSIONS[subject.component]
+    hint = f"the node's credentials need {needed}"
+    if error.operation in ("HeadObject", "GetObject"):
+        hint += "; without s3:ListBucket a missing key is refused, too"
+    return ForbiddenError, "access denied", hint
+
+
+def _is_refused_for_lack_of_signature(error: ServiceError, subject: Subject) -> bool:
+    """Recognise OpenStack Swift, which takes an unsigned request for one of its own protocol."""
+    is_nonsense = error.status == 400 or (error.status == 412 and error.operation != "GetObject")
+    return subject.is_anonymous and is_nonsense
+
+
+def _unwell(subject: Subject) -> str:
+    if subject.endpoint:
+        return f"check that a server answers at {subject.endpoint}"
+    return "check the connection of the node; the same job may succeed later"

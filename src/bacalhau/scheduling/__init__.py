@@ -1,0 +1,1 @@
+"""Where executions run: pure functions from a snapshot to a plan."""

@@ -1,0 +1,56 @@
+"""When time alone changes something for a job (spec orchestration.md 4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bacalhau.models import ComputeState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bacalhau.models import Execution, Job
+
+SECOND = 1_000_000_000
+BACKSTOP_SECONDS = 120
+"""How long after its execution time-out a silent node is given before the execution is given up."""
+
+
+def total_deadline(job: Job) -> int | None:
+    """When the whole job must have ended."""
+    seconds = 0 if job.type.is_long_running else job.task.timeouts.total_timeout
+    return job.create_time + seconds * SECOND if seconds > 0 else None
+
+
+def queue_deadline(job: Job) -> int | None:
+    """When a job must have found its nodes; None without a limit."""
+    seconds = job.task.timeouts.queue_timeout
+    return job.create_time + seconds * SECOND if seconds > 0 else None
+
+
+def execution_deadline(job: Job, execution: Execution) -> int | None:
+    """When an execution is given up although its node has not reported."""
+    seconds = job.task.timeouts.effective_execution_timeout
+    executing = execution.compute_state.state_type.is_executing and not execution.is_terminal
+    if job.type.is_long_running or seconds <= 0 or not executing:
+        return None
+    return execution.modify_time + (seconds + BACKSTOP_SECONDS) * SECOND
+
+
+def next_deadline(job: Job, executions: Iterable[Execution]) -> int | None:
+    """The earliest moment at which the job needs a look without anything else happening."""
+    if job.is_terminal:
+        return None
+    executions = tuple(executions)
+    placed = [run for run in executions if not run.is_terminal or _is_completed(run)]
+    found = [
+        total_deadline(job),
+        # Once everything is placed, this deadline changes nothing, however long a bid takes.
+        queue_deadline(job) if len(placed) < job.count else None,
+        *(execution_deadline(job, execution) for execution in executions),
+    ]
+    return min((moment for moment in found if moment is not None), default=None)
+
+
+def _is_completed(execution: Execution) -> bool:
+    return execution.compute_state.state_type is ComputeState.COMPLETED

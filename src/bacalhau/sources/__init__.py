@@ -1,0 +1,1 @@
+"""Places that inputs come from; each is one plug-in (``ports.Source``)."""

@@ -1,0 +1,176 @@
+"""Input from S3 and everything that speaks its protocol (spec storage.md 2 to 5)."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bacalhau.errors import BacalhauError, UserError, ValidationError
+from bacalhau.models.decode import decode_params
+from bacalhau.s3.access import reach
+from bacalhau.s3.checksums import ExpectedChecksum, format_digest
+from bacalhau.s3.client import S3Client
+from bacalhau.s3.endpoints import DEFAULT_REGION, has_scheme, locate
+from bacalhau.s3.failures import Subject, explained
+from bacalhau.s3.keys import BAD_REQUEST, COMPONENT, is_single
+from bacalhau.s3.listing import checksum_mismatch, plan_objects
+from bacalhau.s3.params import S3SourceParams
+from bacalhau.s3.pattern import PatternError, compile_pattern
+from bacalhau.s3.transfer import DigestMismatchError, Fetch, fetch
+from bacalhau.sources._rules import (
+    binds_file,
+    disk,
+    read_deadline,
+    unknown_params_warnings,
+    volume,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Sequence
+    from pathlib import Path
+
+    from bacalhau.models import InputSource, SpecConfig
+    from bacalhau.ports import InputPlan, PluginContext, Volume
+    from bacalhau.ports.source import Progress
+    from bacalhau.s3.client import Bucket
+
+_CONCURRENCY_KEY = "InputSources.Types.S3.Concurrency"
+
+
+class S3Source:
+    """Fetches an object, or all objects under a prefix."""
+
+    def __init__(self, context: PluginContext, client: S3Client) -> None:
+        settings = context.settings
+        self._ids = context.ids
+        self._client = client
+        self._allow_anonymous = settings.flag("InputSources.Types.S3.AllowAnonymous")
+        self._concurrency = settings.integer(_CONCURRENCY_KEY)
+        self._read_seconds = settings.seconds("InputSources.ReadTimeout")
+
+    @classmethod
+    def check(cls, spec: SpecConfig) -> Sequence[str]:
+        """Judge parameters; see ``ports.Plugin``."""
+        params = decode_params(S3SourceParams, spec)
+        problems = list(_problems(params))
+        if problems:
+            raise ValidationError(
+                "\n".join(text for _, text in problems),
+                code=BAD_REQUEST,
+                component=COMPONENT,
+                fields=[f"Params.{name}" for name, _ in problems],
+            )
+        return [*unknown_params_warnings(S3SourceParams, spec), *_warnings(params)]
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, context: PluginContext) -> AsyncIterator[S3Source]:
+        """Make a live instance; see ``ports.Plugin``."""
+        connections = context.settings.integer(_CONCURRENCY_KEY)
+        if connections < 1:
+            raise UserError(
+                f"invalid value {connections} for {_CONCURRENCY_KEY}: it must be at least 1",
+                code="ConfigurationError",
+                component=COMPONENT,
+                hint=f"remove {_CONCURRENCY_KEY} to use the default",
+                fields=[_CONCURRENCY_KEY],
+            )
+        async with S3Client.open(context.clock, connections=connections) as client:
+            yield cls(context, client)
+
+    async def is_available(self) -> bool:
+        """Tell whether there are credentials, or public buckets will do."""
+        if self._allow_anonymous:
+            return True
+        try:
+            return await self._client.credentials.current() is not None
+        except BacalhauError:
+            return False
+
+    async def plan(self, source: InputSource) -> InputPlan:
+        """List and pin; see ``ports.Source``."""
+        params = decode_params(S3SourceParams, source.source)
+        subject = _subject(params)
+        async with read_deadline(self._read_seconds, subject.name, COMPONENT):
+            bucket, subject = await self._reach(params)
+            with explained(subject):
+                plan = await plan_objects(self._client, bucket, params)
+        warnings = (*_warnings(params), *plan.warnings)
+        is_file = is_single(params.key) and all(
+            binds_file(source.target, item.path) and not item.is_directory for item in plan.objects
+        )
+        return msgspec.structs.replace(plan, warnings=warnings, is_file=is_file)
+
+    async def fetch(
+        self, source: InputSource, plan: InputPlan, directory: Path, progress: Progress
+    ) -> Volume:
+        """Fetch what was planned; see ``ports.Source``."""
+        params = decode_params(S3SourceParams, source.source)
+        single = is_single(params.key)
+        checksum = ExpectedChecksum(params.checksum_sha256) if single else None
+        bucket, subject = await self._reach(params)
+        work = Fetch(
+            bucket=bucket,
+            objects=plan.objects,
+            version=params.version_id if single else "",
+            digest=checksum.digest if checksum else None,
+            small_at_once=self._concurrency,
+            part_name=f".part-{self._ids.uuid()}",
+            progress=progress,
+        )
+        with disk(directory, plan.size_bytes, COMPONENT), explained(subject):
+            try:
+                await fetch(self._client, work, directory)
+            except DigestMismatchError as exc:
+                raise checksum_mismatch(params, format_digest(exc.digest)) from exc
+        return volume(source, plan, directory)
+
+    async def _reach(self, params: S3SourceParams) -> tuple[Bucket, Subject]:
+        return await reach(
+            self._client,
+            _subject(params),
+            region=params.region,
+            anonymous=params.anonymous,
+            allow_anonymous=self._allow_anonymous,
+        )
+
+
+def _subject(params: S3SourceParams) -> Subject:
+    return Subject(
+        component=COMPONENT, bucket=params.bucket, key=params.key, endpoint=params.endpoint
+    )
+
+
+def _problems(params: S3SourceParams) -> Iterator[tuple[str, str]]:
+    """Yield the field and the text of everything that can never work."""
+    if not params.bucket:
+        yield "Bucket", "invalid s3 storage params: bucket cannot be empty"
+    try:
+        locate(params.bucket, params.endpoint, params.region, DEFAULT_REGION)
+    except ValueError as exc:
+        field = "Region" if str(exc).startswith("region") else "Endpoint"
+        yield field, f"invalid s3 storage params: {exc}"
+    if params.filter and not is_single(params.key):
+        try:
+            compile_pattern(params.filter)
+        except PatternError as exc:
+            yield "Filter", f"invalid regex pattern: {exc}"
+
+
+def _warnings(params: S3SourceParams) -> Iterator[str]:
+    """Yield what has no effect, or is not meant as it is written."""
+    if params.endpoint and not has_scheme(params.endpoint):
+        yield f'Endpoint "{params.endpoint}" has no http:// or https://; one is assumed'
+    if is_single(params.key):
+        if params.filter:
+            yield f'Filter is ignored, because "{params.key}" is a single object'
+        checksum = params.checksum_sha256
+        if checksum and ExpectedChecksum(checksum).digest is None:
+            yield "ChecksumSHA256 is no SHA-256 in base64 or hexadecimal; it is compared as a text"
+        return
+    ignored = {"VersionID": params.version_id, "ChecksumSHA256": params.checksum_sha256}
+    for name, value in ignored.items():
+        if value:
+            yield f'{name} is ignored, because "{params.key}" is a prefix, not a single object'

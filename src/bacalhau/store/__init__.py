@@ -1,0 +1,1 @@
+"""Implementations of the stores (``ports.JobStore`` and ``ports.ExecutionStore``)."""

@@ -1,0 +1,90 @@
+"""What SQLite's errors mean for an operator."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from bacalhau.errors import BacalhauError, InternalError, TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+COMPONENT = "SQLite"
+
+_OUTSIDE = {
+    sqlite3.SQLITE_FULL: (
+        "there is no space left to write",
+        "Free space on the disk that holds it; the store then goes on by itself.",
+    ),
+    sqlite3.SQLITE_READONLY: (
+        "it may not be written",
+        "Give this program's user write permission on the file and on its folder, "
+        "and see that the file system is not mounted read-only.",
+    ),
+    sqlite3.SQLITE_CANTOPEN: (
+        "it cannot be opened",
+        "See that its folder exists and that this program's user may write there.",
+    ),
+    sqlite3.SQLITE_PERM: (
+        "access is denied",
+        "Give this program's user read and write permission on the file and on its folder.",
+    ),
+    sqlite3.SQLITE_IOERR: (
+        "the disk refuses to read or write",
+        "Check the disk, its quota and the system log; the store goes on once the disk does.",
+    ),
+    sqlite3.SQLITE_BUSY: (
+        "another program keeps it locked",
+        "End the other program that has the file open, such as a second node or a database shell.",
+    ),
+}
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_OF_ONE_WRITE = (
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+)
+
+
+def is_of_one_write(error: sqlite3.Error) -> bool:
+    """Tell whether an error concerns only the write that met it, not the file as a whole."""
+    return isinstance(error, _OF_ONE_WRITE)
+
+
+def translated(error: sqlite3.Error, path: Path) -> BacalhauError:
+    """Return the error to raise instead: transient if it can pass without a restart."""
+    primary = _primary_code(error)
+    if primary in _OUTSIDE:
+        problem, hint = _OUTSIDE[primary]
+        return TransientError(f"store {path}: {problem} ({error})", hint=hint, component=COMPONENT)
+    if primary in _DAMAGED:
+        return InternalError(
+            f"store {path} is damaged, or is not a store at all ({error})",
+            hint="Stop the program, move the file aside together with its -wal and -shm files, "
+            "and put back a copy of it; without a copy the program starts with an empty store.",
+            component=COMPONENT,
+        )
+    return InternalError(f"store {path}: {error}", component=COMPONENT)
+
+
+def closed(path: Path) -> TransientError:
+    """Return the error for using a store after its end."""
+    return TransientError(f"store {path} is closed", component=COMPONENT)
+
+
+def _primary_code(error: sqlite3.Error) -> int:
+    # Errors that Python's module finds by itself carry no code.
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+@contextmanager
+def translating(path: Path) -> Iterator[None]:
+    """Translate SQLite's errors that leave the block."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise translated(error, path) from error

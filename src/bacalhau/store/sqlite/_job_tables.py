@@ -1,0 +1,162 @@
+"""The schema of the orchestrator's store, and the one function that writes a transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bacalhau.ports.guards import ExecutionHead, JobHead, history_entries, is_open, job_head_after
+from bacalhau.store.sqlite import _outbox
+from bacalhau.store.sqlite._records import encode, without_job
+from bacalhau.store.sqlite._schema import Schema
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+
+    from bacalhau.lifecycle.changes import JobChanges
+    from bacalhau.models import Evaluation, Execution, ExecutionID, Job, JobID, NodeState
+
+_VERSION_1 = (
+    "CREATE TABLE jobs (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
+    " namespace TEXT NOT NULL, is_terminal INTEGER NOT NULL,"
+    " create_time INTEGER NOT NULL, modify_time INTEGER NOT NULL,"
+    " revision INTEGER NOT NULL, generation INTEGER NOT NULL, events INTEGER NOT NULL,"
+    " doc BLOB NOT NULL) STRICT",
+    "CREATE INDEX jobs_by_creation ON jobs (create_time, id)",
+    "CREATE INDEX jobs_by_change ON jobs (modify_time, id)",
+    "CREATE INDEX jobs_of_namespace_by_creation ON jobs (namespace, create_time, id)",
+    "CREATE INDEX jobs_of_namespace_by_change ON jobs (namespace, modify_time, id)",
+    "CREATE INDEX jobs_of_namespace_by_id ON jobs (namespace, id)",
+    "CREATE INDEX jobs_unfinished ON jobs (seq) WHERE NOT is_terminal",
+    "CREATE TABLE executions (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
+    " job_id TEXT NOT NULL, node_id TEXT NOT NULL, is_live INTEGER NOT NULL,"
+    " revision INTEGER NOT NULL, doc BLOB NOT NULL) STRICT",
+    "CREATE INDEX executions_of_job ON executions (job_id, seq)",
+    "CREATE INDEX executions_live ON executions (seq) WHERE is_live",
+    "CREATE INDEX executions_live_of_node ON executions (node_id, seq) WHERE is_live",
+    "CREATE TABLE evaluations (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
+    " doc BLOB NOT NULL) STRICT",
+    "CREATE TABLE history (job_id TEXT NOT NULL, seq_num INTEGER NOT NULL,"
+    " time_ns INTEGER NOT NULL, doc BLOB NOT NULL, PRIMARY KEY (job_id, seq_num))"
+    " STRICT, WITHOUT ROWID",
+    "CREATE TABLE nodes (id TEXT PRIMARY KEY, doc BLOB NOT NULL) STRICT, WITHOUT ROWID",
+    *_outbox.TABLES,
+)
+
+JOB_SCHEMA = Schema(name="job store", application_id=0x62616A31, versions=(_VERSION_1,))
+
+
+def apply_changes(connection: sqlite3.Connection, changes: JobChanges) -> int:
+    """Write one transaction within the connection's and return the job's new generation.
+
+    Raises:
+        ConflictError: as ``JobStore.apply``.
+        StaleWriteError: as ``JobStore.apply``.
+    """
+    stored = _job_head(connection, changes.job_id)
+    executions = _execution_heads(connection, changes.executions)
+    head = job_head_after(changes, stored, executions)
+    if changes.job is None:
+        connection.execute(
+            "UPDATE jobs SET generation = ?, events = ? WHERE id = ?",
+            (head.generation, head.events, changes.job_id),
+        )
+    else:
+        _put_job(connection, changes.job, head, is_new=stored is None)
+    for execution in changes.executions:
+        _put_execution(connection, execution)
+    for evaluation in changes.evaluations:
+        _put_evaluation(connection, evaluation)
+    entries = history_entries(changes, head)
+    for draft, entry in zip(changes.history, entries, strict=True):
+        connection.execute(
+            "INSERT INTO history VALUES (?, ?, ?, ?)",
+            (changes.job_id, entry.seq_num, draft.time_ns, encode(entry)),
+        )
+    for node_id, message in changes.messages:
+        _outbox.append(connection, node_id, message)
+    return head.generation
+
+
+def _job_head(connection: sqlite3.Connection, job_id: JobID) -> JobHead | None:
+    row = connection.execute(
+        "SELECT revision, generation, events FROM jobs WHERE id = ?", (job_id,)
+    ).fetchone()
+    return JobHead(revision=row[0], generation=row[1], events=row[2]) if row else None
+
+
+def _execution_heads(
+    connection: sqlite3.Connection, executions: Iterable[Execution]
+) -> dict[ExecutionID, ExecutionHead]:
+    """Return the heads of those executions that are stored."""
+    heads = {}
+    for execution in executions:
+        row = connection.execute(
+            "SELECT job_id, revision FROM executions WHERE id = ?", (execution.id,)
+        ).fetchone()
+        if row:
+            heads[execution.id] = ExecutionHead(job_id=row[0], revision=row[1])
+    return heads
+
+
+def _put_job(connection: sqlite3.Connection, job: Job, head: JobHead, *, is_new: bool) -> None:
+    row = (
+        job.namespace,
+        job.is_terminal,
+        job.create_time,
+        job.modify_time,
+        head.revision,
+        head.generation,
+        head.events,
+        encode(job),
+        job.id,
+    )
+    if is_new:
+        connection.execute(
+            "INSERT INTO jobs (namespace, is_terminal, create_time, modify_time,"
+            " revision, generation, events, doc, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            row,
+        )
+    else:
+        connection.execute(
+            "UPDATE jobs SET namespace = ?, is_terminal = ?, create_time = ?, modify_time = ?,"
+            " revision = ?, generation = ?, events = ?, doc = ? WHERE id = ?",
+            row,
+        )
+
+
+def _put_execution(connection: sqlite3.Connection, execution: Execution) -> None:
+    connection.execute(
+        "INSERT INTO executions (id, job_id, node_id, is_live, revision, doc)"
+        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET node_id = excluded.node_id,"
+        " is_live = excluded.is_live, revision = excluded.revision, doc = excluded.doc",
+        (
+            execution.id,
+            execution.job_id,
+            execution.node_id,
+            not execution.is_terminal,
+            execution.revision,
+            encode(without_job(execution)),
+        ),
+    )
+
+
+def _put_evaluation(connection: sqlite3.Connection, evaluation: Evaluation) -> None:
+    if not is_open(evaluation):
+        drop_evaluation(connection, evaluation.id)
+        return
+    connection.execute(
+        "INSERT INTO evaluations (id, doc) VALUES (?, ?)"
+        " ON CONFLICT (id) DO UPDATE SET doc = excluded.doc",
+        (evaluation.id, encode(evaluation)),
+    )
+
+
+def drop_evaluation(connection: sqlite3.Connection, evaluation_id: str) -> None:
+    """Remove an evaluation if it is there."""
+    connection.execute("DELETE FROM evaluations WHERE id = ?", (evaluation_id,))
+
+
+def put_node(connection: sqlite3.Connection, node: NodeState) -> None:
+    """Create or replace the record of a node."""
+    connection.execute("REPLACE INTO nodes VALUES (?, ?)", (node.info.node_id, encode(node)))

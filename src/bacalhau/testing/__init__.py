@@ -1,0 +1,1 @@
+"""Contract suites, in-memory fakes and the simulation, for this project and for plug-in authors."""

@@ -1,0 +1,1 @@
+"""One suite of tests for each port, run over every implementation and fake."""

@@ -1,0 +1,28 @@
+"""A node for plug-ins under test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bacalhau.config import Settings
+from bacalhau.lib.clock import SystemClock
+from bacalhau.lib.ids import RandomIds
+from bacalhau.models import NodeID
+from bacalhau.ports import PluginContext
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Free ports, so that suites can run beside each other and beside a node.
+_SETTINGS = {"Publishers.Types.Local.Port": 0}
+
+
+def node_context(directory: Path) -> PluginContext:
+    """Return the context of a node whose files are below ``directory``."""
+    return PluginContext(
+        node_id=NodeID("n-contract"),
+        data_directory=directory,
+        settings=Settings(_SETTINGS),
+        clock=SystemClock(),
+        ids=RandomIds(),
+    )

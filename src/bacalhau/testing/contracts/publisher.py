@@ -1,0 +1,183 @@
+"""What every publisher must do (``ports.Publisher``).
+
+In a test module, list the publishers and subclass the suite::
+
+    CASES = [PublisherCase(MyPublisher, shelf="my_shelf")]
+
+    class TestPublishers(PublisherContract):
+        @pytest.fixture(params=CASES, ids=str)
+        def case(self, request):
+            return request.param
+
+``my_shelf`` is a fixture that reads back what was published; see ``Shelf``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import pytest
+
+from bacalhau.errors import ValidationError
+from bacalhau.models import (
+    ComputeState,
+    DesiredState,
+    Execution,
+    ExecutionID,
+    Job,
+    JobID,
+    JobType,
+    NodeID,
+    SpecConfig,
+    State,
+    Task,
+)
+from bacalhau.testing.contracts._plugins import node_context
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
+
+    from bacalhau.ports import Publisher
+
+RESULTS = {
+    "stdout": b"hello\n",
+    "stderr": b"",
+    "exitCode": b"0",
+    "outputs/deep/data.bin": bytes(range(256)) * 20,
+}
+STOP_SECONDS = 5.0
+
+
+class Shelf(Protocol):
+    """The place that one publisher publishes to."""
+
+    def spec(self) -> SpecConfig:
+        """Return a publisher, as in a job, that publishes there."""
+        ...
+
+    async def read(self, publisher: Publisher, result: SpecConfig) -> Mapping[str, bytes]:
+        """Fetch a published result as a client would, and return its files by path."""
+        ...
+
+
+class PublisherCase(NamedTuple):
+    """One publisher under test. ``shelf`` is the name of a fixture that gives its shelf."""
+
+    publisher: type[Publisher]
+    shelf: str
+
+    def __str__(self) -> str:
+        return self.publisher.__name__
+
+
+class PublisherContract:
+    """The suite; see the module."""
+
+    @pytest.fixture
+    def shelf(self, case: PublisherCase, request: pytest.FixtureRequest) -> Shelf:
+        """The shelf of the case."""
+        shelf: Shelf = request.getfixturevalue(case.shelf)
+        return shelf
+
+    @pytest.fixture
+    async def publisher(
+        self, case: PublisherCase, shelf: Shelf, tmp_path: Path
+    ) -> AsyncIterator[Publisher]:
+        """A live publisher. The shelf comes first, because it may set up credentials."""
+        del shelf
+        async with case.publisher.open(node_context(tmp_path / "node")) as publisher:
+            yield publisher
+
+    @pytest.fixture
+    def results(self, tmp_path: Path) -> Path:
+        """A results directory as a task leaves it."""
+        return write_results(tmp_path / "results", RESULTS)
+
+    def test_accepts_parameters_that_name_a_place(self, case: PublisherCase, shelf: Shelf) -> None:
+        assert list(case.publisher.check(shelf.spec())) == []
+
+    def test_warns_of_unknown_parameters(self, case: PublisherCase, shelf: Shelf) -> None:
+        spec = shelf.spec()
+        odd = SpecConfig(type=spec.type, params={**spec.params, "NoSuchParameter": 1})
+        assert any("NoSuchParameter" in text for text in case.publisher.check(odd))
+
+    def test_names_the_parameter_that_has_the_wrong_type(
+        self, case: PublisherCase, shelf: Shelf
+    ) -> None:
+        spec = shelf.spec()
+        for name in spec.params:
+            wrong = SpecConfig(type=spec.type, params={**spec.params, name: [1.5]})
+            with pytest.raises(ValidationError) as caught:
+                case.publisher.check(wrong)
+            assert f"Params.{name}" in caught.value.fields
+
+    async def test_is_available(self, publisher: Publisher) -> None:
+        assert await publisher.is_available()
+
+    async def test_publishes_every_file(
+        self, shelf: Shelf, publisher: Publisher, results: Path
+    ) -> None:
+        result = await publisher.publish(execution_with(shelf.spec()), results)
+        assert result.type
+        assert await shelf.read(publisher, result) == RESULTS
+        left = {name: (results / name).read_bytes() for name in RESULTS}
+        assert left == RESULTS, "the results directory is the caller's"
+
+    async def test_publishing_again_replaces(
+        self, shelf: Shelf, publisher: Publisher, tmp_path: Path, results: Path
+    ) -> None:
+        execution = execution_with(shelf.spec())
+        await publisher.publish(execution, results)
+        other = write_results(tmp_path / "again", {"stdout": b"other\n"})
+        result = await publisher.publish(execution, other)
+        assert await shelf.read(publisher, result) == {"stdout": b"other\n"}
+
+    async def test_executions_do_not_share_a_place(
+        self, shelf: Shelf, publisher: Publisher, tmp_path: Path, results: Path
+    ) -> None:
+        other = write_results(tmp_path / "other", {"stdout": b"other\n"})
+        first = await publisher.publish(execution_with(shelf.spec(), "e-1"), results)
+        second = await publisher.publish(execution_with(shelf.spec(), "e-2"), other)
+        assert await shelf.read(publisher, first) == RESULTS
+        assert await shelf.read(publisher, second) == {"stdout": b"other\n"}
+
+    async def test_leaves_nothing_unfinished_on_the_node(
+        self, shelf: Shelf, publisher: Publisher, tmp_path: Path, results: Path
+    ) -> None:
+        async with asyncio.TaskGroup() as group:
+            publishing = group.create_task(
+                publisher.publish(execution_with(shelf.spec(), "e-stopped"), results)
+            )
+            await asyncio.sleep(0)
+            publishing.cancel()
+            async with asyncio.timeout(STOP_SECONDS):
+                await asyncio.wait([publishing])
+        left = [path.name for path in (tmp_path / "node").rglob("*") if path.is_file()]
+        assert left == [] or not publishing.cancelled()
+
+
+def execution_with(spec: SpecConfig, execution_id: str = "e-contract") -> Execution:
+    """Return an execution that carries a job with this publisher."""
+    job = Job(
+        id=JobID("j-contract"),
+        type=JobType.BATCH,
+        tasks=[Task(engine=SpecConfig(type="noop"), publisher=spec)],
+    )
+    return Execution(
+        id=ExecutionID(execution_id),
+        node_id=NodeID("n-contract"),
+        job_id=job.id,
+        job=job,
+        desired_state=State[DesiredState](state_type=DesiredState.RUNNING),
+        compute_state=State[ComputeState](state_type=ComputeState.PUBLISHING),
+    )
+
+
+def write_results(directory: Path, files: Mapping[str, bytes]) -> Path:
+    """Write files below a directory, and return it."""
+    for name, data in files.items():
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_bytes(data)
+    return directory

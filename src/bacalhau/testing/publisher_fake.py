@@ -1,0 +1,89 @@
+"""A publisher that publishes nowhere; what it does is written in its parameters.
+
+It waits through the event loop only, so that it runs in a simulation. Parameters, all optional::
+
+    Seconds    how long publishing takes; a negative number means for ever
+    Failure    fail with this message instead; FailureCode, Retryable say how
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bacalhau.errors import ForbiddenError, TransientError
+from bacalhau.models import SpecConfig
+from bacalhau.models.decode import decode_params, unknown_params
+from bacalhau.models.params import ParamsModel
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
+
+    from bacalhau.models import Execution, ExecutionID
+    from bacalhau.ports import PluginContext
+
+
+class FakePublisherParams(ParamsModel, frozen=True, kw_only=True):
+    """What publishing does; see the module."""
+
+    seconds: float = 0
+    failure: str = ""
+    failure_code: str = ""
+    retryable: bool = False
+
+
+@dataclass(slots=True)
+class FakeShelf:
+    """What was published; it outlives the process of a node.
+
+    Attributes:
+        published: The results directory of each execution.
+        attempts: Every attempt, in order.
+        is_available: What the publisher tells about itself.
+    """
+
+    published: dict[ExecutionID, Path] = field(default_factory=dict)
+    attempts: list[ExecutionID] = field(default_factory=list)
+    is_available: bool = True
+
+
+class FakePublisher:
+    """The publisher; give two of them one shelf to let both publish to the same place."""
+
+    def __init__(self, shelf: FakeShelf | None = None) -> None:
+        self.shelf = FakeShelf() if shelf is None else shelf
+
+    @classmethod
+    def check(cls, spec: SpecConfig) -> Sequence[str]:
+        """Judge parameters and return warnings; see ``ports.Plugin``."""
+        decode_params(FakePublisherParams, spec)
+        unknown = unknown_params(FakePublisherParams, spec)
+        return [f'publisher {spec.kind} ignores the unknown parameter "{name}"' for name in unknown]
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, context: PluginContext) -> AsyncIterator[FakePublisher]:
+        """Make a publisher with a shelf of its own."""
+        del context
+        yield cls()
+
+    async def is_available(self) -> bool:
+        """Tell what the shelf is set to."""
+        return self.shelf.is_available
+
+    async def publish(self, execution: Execution, results: Path) -> SpecConfig:
+        """Note the results as published."""
+        assert execution.job is not None, "an execution is published with its job"
+        params = decode_params(FakePublisherParams, execution.job.task.publisher)
+        self.shelf.attempts.append(execution.id)
+        if params.seconds < 0:
+            await asyncio.Event().wait()
+        await asyncio.sleep(params.seconds)
+        if params.failure:
+            kind = TransientError if params.retryable else ForbiddenError
+            raise kind(params.failure, code=params.failure_code or None, component="FakePublisher")
+        self.shelf.published[execution.id] = results
+        return SpecConfig(type="fake", params={"Shelf": execution.id})

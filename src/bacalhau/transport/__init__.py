@@ -1,0 +1,1 @@
+"""Ways to carry envelopes: in memory, within one process."""

@@ -1,0 +1,153 @@
+"""Listening, draining and stopping."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+from starlette.responses import PlainTextResponse, StreamingResponse
+from websockets.asyncio.client import connect
+
+from bacalhau.api import serve_app
+from bacalhau.errors import UserError
+from bacalhau.models import ComputeState, NodeID
+from bacalhau.protocol.messages import LogFrame, LogRequest
+from tests.support.api_server import call, running_api, store_job
+from tests.support.records import make_execution, make_job
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.types import Receive, Scope, Send
+
+pytestmark = pytest.mark.timeout(30)
+
+
+async def _hello(scope: Scope, receive: Receive, send: Send) -> None:
+    await PlainTextResponse("hello")(scope, receive, send)
+
+
+async def _get(port: int, host: str = "127.0.0.1") -> str:
+    async with aiohttp.ClientSession() as session, session.get(f"http://{host}:{port}/") as reply:
+        return await reply.text()
+
+
+async def test_the_system_chooses_a_port_for_0() -> None:
+    async with serve_app(_hello, "127.0.0.1", 0) as port:
+        assert port > 0
+        assert await _get(port) == "hello"
+
+
+@pytest.mark.parametrize("host", ["localhost", "0.0.0.0", ""])
+async def test_names_and_all_addresses_are_reached_by_ipv4(host: str) -> None:
+    async with serve_app(_hello, host, 0) as port:
+        assert await _get(port) == "hello"
+
+
+async def test_a_port_can_be_used_again_at_once() -> None:
+    async with serve_app(_hello, "127.0.0.1", 0) as port:
+        await _get(port)
+    async with serve_app(_hello, "127.0.0.1", port) as again:
+        assert again == port
+        assert await _get(port) == "hello"
+
+
+async def test_a_taken_port_is_told_with_address_and_remedy() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(UserError) as caught:
+            async with serve_app(_hello, "127.0.0.1", port):
+                pass
+    assert caught.value.message == (
+        f"the API cannot listen on 127.0.0.1:{port}: another program listens there already"
+    )
+    assert "API.Port" in caught.value.hint
+
+
+@pytest.mark.parametrize("host", ["203.0.113.7", "no-such-host.invalid"])
+async def test_an_address_of_another_machine_is_told_with_remedy(host: str) -> None:
+    with pytest.raises(UserError, match=f"cannot listen on {host}:0") as caught:
+        async with serve_app(_hello, host, 0):
+            pass
+    assert "API.Host" in caught.value.hint
+
+
+async def test_an_answer_on_its_way_is_finished_before_the_server_ends() -> None:
+    half_way, go_on = asyncio.Event(), asyncio.Event()
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"first "
+        half_way.set()
+        await go_on.wait()
+        yield b"last"
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        await StreamingResponse(parts())(scope, receive, send)
+
+    async with asyncio.TaskGroup() as group:
+        async with serve_app(slow, "127.0.0.1", 0) as port:
+            reading = group.create_task(_get(port))
+            await half_way.wait()
+            asyncio.get_running_loop().call_later(0.3, go_on.set)
+        assert await reading == "first last"
+
+
+async def test_the_server_leaves_signals_alone() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    async with serve_app(_hello, "127.0.0.1", 0):
+        during = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    assert before == during
+
+
+async def test_cancelling_the_block_stops_the_server() -> None:
+    started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def serve_for_ever() -> None:
+        async with serve_app(_hello, "127.0.0.1", 0) as port:
+            started.set_result(port)
+            await asyncio.Event().wait()
+
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(serve_for_ever())
+        port = await started
+        serving.cancel()
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await _get(port)
+
+
+async def test_log_streams_do_not_hold_up_the_end() -> None:
+    async def endless(_request: LogRequest) -> AsyncIterator[LogFrame]:
+        yield LogFrame(stream=1, data=b"out\n")
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(4), running_api() as api:
+        execution = make_execution(ComputeState.RUNNING, node_id=NodeID("n-here"))
+        await store_job(api.store, make_job(), [execution])
+        async with api.transport.endpoint(NodeID("n-here"), logs=endless):
+            url = f"ws://{api.address}/api/v1/orchestrator/jobs/j-1/logs?follow=true"
+            connection = await connect(url, proxy=None)
+            await connection.recv()
+    await connection.wait_closed()
+    assert connection.close_code == 1012
+
+
+async def test_a_client_that_leaves_while_sending_is_no_failure(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with running_api() as api:
+        host, _, port = api.address.partition(":")
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.write(
+            b"PUT /api/v1/orchestrator/jobs HTTP/1.1\r\nHost: x\r\n"
+            b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+        )
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+        assert (await call(api, "GET", "/api/v1/livez")).body == "OK"
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+    assert "request_failed" not in capsys.readouterr().out

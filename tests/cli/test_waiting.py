@@ -1,0 +1,155 @@
+"""Submitting a job and staying with it, while the server's side of the story is told by hand."""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from bacalhau.lifecycle.changes import HistoryDraft, JobChanges
+from bacalhau.models import Event, JobState, State, Topic
+from bacalhau.ports import JobQuery
+from tests.support.jobs import finished_execution, finished_history
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bacalhau.models import Execution, Job
+    from tests.support.cli import Outcome, ServedApi
+
+
+def end_job(server: ServedApi, state: JobState, history: Sequence[HistoryDraft]) -> None:
+    """Wait for a job to be submitted, and end it."""
+
+    async def story() -> bool:
+        page = await server.api.store.list_jobs(JobQuery())
+        if not page.jobs:
+            return False
+        job = page.jobs[0]
+        await server.api.store.apply(_ending(job, state, history))
+        return True
+
+    while not server.run(story()):
+        pass
+
+
+def _ending(job: Job, state: JobState, history: Sequence[HistoryDraft]) -> JobChanges:
+    ended = msgspec.structs.replace(
+        job, state=State[JobState](state_type=state), revision=job.revision + 1
+    )
+    run: Execution = msgspec.structs.replace(finished_execution(job), revision=1)
+    return JobChanges(
+        job_id=job.id,
+        job=ended,
+        executions=(run,),
+        history=tuple(history or finished_history(job)[1:]),
+    )
+
+
+def run(
+    server: ServedApi,
+    *arguments: str,
+    state: JobState = JobState.COMPLETED,
+    history: Sequence[HistoryDraft] = (),
+    **options: Any,
+) -> Outcome:
+    """Run a command that submits a job, and end the job meanwhile."""
+    thread = threading.Thread(target=end_job, args=(server, state, history), name="story")
+    thread.start()
+    outcome = server.cli(*arguments, **options)
+    thread.join(timeout=30)
+    return outcome
+
+
+def test_progress_and_hints(server: ServedApi) -> None:
+    outcome = run(server, "docker", "run", "-p", "local", "ubuntu", "echo", "hello")
+    assert outcome.code == 0
+    assert outcome.stderr == ""
+    submitted, job_id = outcome.lines[0].split("Job ID: ")
+    assert submitted == "Job successfully submitted. "
+    short = "e" + job_id[1:10]
+    assert outcome.lines[1:3] == ["Checking job status... (Ctrl+C leaves the job running)", ""]
+    assert [re.sub(r"\d\d:\d\d:\d\d\.\d{3}", "<time>", line) for line in outcome.lines[3:8]] == [
+        " TIME          EXEC. ID    TOPIC            EVENT",
+        " <time>              Submission       Job submitted",
+        f" <time>  {short}  Scheduling       Requested execution on n-5ac1b2d3",
+        f" <time>  {short}  Execution        Running",
+        f" <time>  {short}  Execution        Completed successfully",
+    ]
+    assert [line for line in outcome.lines[8:] if line.startswith("\t")] == [
+        f"\tbacalhau job describe {job_id}",
+        f"\tbacalhau job executions {job_id}",
+        f"\tbacalhau job get {job_id}",
+    ]
+
+
+def test_without_a_publisher_there_is_nothing_to_get(server: ServedApi) -> None:
+    outcome = run(server, "docker", "run", "ubuntu")
+    assert "job executions" in outcome.stdout
+    assert "job get" not in outcome.stdout
+
+
+def test_id_only_waits_silently(server: ServedApi) -> None:
+    outcome = run(server, "docker", "run", "--id-only", "ubuntu")
+    assert re.fullmatch(r"j-[0-9a-f-]{36}\n", outcome.stdout)
+    described = server.cli("job", "describe", outcome.stdout.strip())
+    assert "State         = Completed" in described.lines
+
+
+def test_a_failed_job_is_told_and_is_no_failure_of_the_command(server: ServedApi) -> None:
+    event = Event(
+        message="no such image",
+        topic=Topic.EXECUTION,
+        timestamp="2024-10-09T12:01:02Z",
+        details={"IsError": "true", "Hint": "check its name"},
+    )
+    draft = HistoryDraft(event=event, time_ns=1)
+    outcome = run(server, "docker", "run", "ubuntu", state=JobState.FAILED, history=[draft])
+    assert outcome.code == 0
+    assert outcome.stderr == "\nError: job failed\n"
+    assert " Error: no such image\n" in re.sub(r" +\n", "\n", outcome.stdout)
+    assert "Hint: check its name" in outcome.stdout
+
+
+def test_users_may_ask_for_an_exit_code(server: ServedApi) -> None:
+    environment = {"BACALHAU_EXIT_ON_FAILURE": "1"}
+    outcome = run(server, "docker", "run", "ubuntu", state=JobState.FAILED, environment=environment)
+    assert outcome.code == 1
+    assert "job describe" in outcome.stdout
+
+
+def test_stopped_and_completed_jobs_are_quiet(server: ServedApi) -> None:
+    outcome = run(server, "docker", "run", "ubuntu", state=JobState.STOPPED)
+    assert (outcome.code, outcome.stderr) == (0, "")
+
+
+def test_node_details(server: ServedApi) -> None:
+    outcome = run(server, "docker", "run", "--node-details", "ubuntu")
+    assert "Job Results By Node:" in outcome.lines
+    assert outcome.stderr == "• Node n-5ac1b2d3: hello\n"
+
+
+def test_follow_shows_the_output_and_nothing_else(server: ServedApi) -> None:
+    outcome = run(server, "docker", "run", "-f", "ubuntu")
+    assert outcome.lines[1:3] == ["Waiting for logs... (Ctrl+C leaves the job running)", ""]
+    assert outcome.lines[3:] == ["hello", "oops"]
+
+
+def test_waiting_ends_when_the_time_is_up(server: ServedApi) -> None:
+    outcome = server.cli("docker", "run", "--wait-timeout-secs", "1", "ubuntu")
+    assert outcome.code == 0
+    assert outcome.stderr == (
+        "\nWarning: stopped watching after 1 seconds; the job is still running\n"
+    )
+    assert "job describe" in outcome.stdout
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_fish_swims_on_terminals_only(server: ServedApi, terminal: bool) -> None:
+    outcome = run(server, "docker", "run", "ubuntu", terminal=terminal)
+    assert ("🐟" in outcome.stdout) is terminal
+    hidden, shown = (outcome.stdout.rfind(code) for code in ("\x1b[?25l", "\x1b[?25h"))
+    assert shown > hidden if terminal else shown == hidden == -1

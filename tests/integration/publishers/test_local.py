@@ -1,0 +1,139 @@
+"""The server of the local publisher gives out archives, one at a time, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+
+from bacalhau.errors import UserError, ValidationError
+from bacalhau.models import SpecConfig
+from bacalhau.publishers.local import LocalPublisher
+from bacalhau.testing.contracts.publisher import execution_with, write_results
+from tests.support.engines import plugin_context
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bacalhau.config.keys import Value
+
+SPEC = SpecConfig(type="local")
+
+
+def settings(port: int = 0, address: str = "127.0.0.1") -> dict[str, Value]:
+    return {
+        "Publishers.Types.Local.Port": port,
+        "Publishers.Types.Local.Address": address,
+    }
+
+
+async def test_ranges_and_heads(tmp_path: Path) -> None:
+    results = write_results(tmp_path / "results", {"stdout": b"hello\n"})
+    context = plugin_context(tmp_path / "node", settings())
+    async with LocalPublisher.open(context) as publisher, aiohttp.ClientSession() as session:
+        url = (await publisher.publish(execution_with(SPEC, "e-1"), results)).params["URL"]
+        assert url.startswith("http://127.0.0.1:")
+        assert url.endswith("/e-1.tar.gz")
+        async with session.get(url) as response:
+            whole = await response.read()
+            assert response.headers["Content-Type"] == "application/gzip"
+            assert "Content-Encoding" not in response.headers
+        async with session.head(url) as response:
+            assert response.headers["Content-Length"] == str(len(whole))
+        async with session.get(url, headers={"Range": "bytes=5-9"}) as response:
+            assert response.status == 206
+            assert await response.read() == whole[5:10]
+    stored = tmp_path / "node/compute/results/local-publisher/e-1.tar.gz"
+    assert stored.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/e-2.tar.gz",
+        "/.e-1.tar.gz.part",
+        "/secret.txt",
+        "/../secret.tar.gz",
+        "/%2e%2e/secret.tar.gz",
+        "/..%2fsecret.tar.gz",
+        "//e-1.tar.gz",
+    ],
+)
+async def test_nothing_else_is_served(path: str, tmp_path: Path) -> None:
+    context = plugin_context(tmp_path / "node", settings())
+    results = write_results(tmp_path / "results", {"stdout": b""})
+    async with LocalPublisher.open(context) as publisher:
+        published = await publisher.publish(execution_with(SPEC, "e-1"), results)
+        place = tmp_path / "node/compute/results"
+        (place / "secret.tar.gz").write_bytes(b"secret")
+        (place / "local-publisher/secret.txt").write_bytes(b"secret")
+        (place / "local-publisher/.e-1.tar.gz.part").write_bytes(b"secret")
+        base = published.params["URL"].removesuffix("/e-1.tar.gz")
+        assert await status_of(base, path) == 404
+
+
+async def status_of(base: str, path: str) -> int:
+    """Send a path as it is, which a client library would tidy up first."""
+    host, _, port = base.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.setblocking(False)
+        loop = asyncio.get_running_loop()
+        request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        await loop.sock_sendall(connection, request.encode())
+        answer = await loop.sock_recv(connection, 100)
+    return int(answer.split()[1])
+
+
+async def test_port_in_use_is_named(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError) as caught:
+            async with LocalPublisher.open(plugin_context(tmp_path, settings(port))):
+                pass
+    assert caught.value.message == (
+        f"the local publisher cannot listen on port {port}: it is in use"
+    )
+    assert "Publishers.Types.Local.Port=" in caught.value.hint
+    assert "Publishers.Disabled=local" in caught.value.hint
+
+
+async def test_word_for_an_address_that_does_not_exist(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bacalhau.publishers._address._outward_address", lambda: None)
+    with pytest.raises(UserError, match=r"Publishers\.Types\.Local\.Address") as caught:
+        async with LocalPublisher.open(plugin_context(tmp_path, settings(address="public"))):
+            pass
+    assert "this machine has no address but loopback" in caught.value.message
+
+
+async def test_link_has_an_address_and_not_its_word(tmp_path: Path) -> None:
+    results = write_results(tmp_path / "results", {"stdout": b""})
+    context = plugin_context(tmp_path / "node", settings(address="local"))
+    async with LocalPublisher.open(context) as publisher:
+        result = await publisher.publish(execution_with(SPEC), results)
+    assert result.type == "urlDownload"
+    assert result.params["URL"].startswith("http://127.0.0.1:")
+
+
+async def test_what_an_earlier_process_left_unfinished_is_removed(tmp_path: Path) -> None:
+    place = tmp_path / "compute/results/local-publisher"
+    place.mkdir(parents=True)
+    (place / ".e-1.tar.gz.part").write_bytes(b"half")
+    (place / "e-0.tar.gz").write_bytes(b"kept")
+    async with LocalPublisher.open(plugin_context(tmp_path, settings())):
+        assert [path.name for path in place.iterdir()] == ["e-0.tar.gz"]
+
+
+@pytest.mark.parametrize("execution_id", ["../../x", "/x", ".x", "", "a b"])
+async def test_execution_id_is_a_file_name(execution_id: str, tmp_path: Path) -> None:
+    results = write_results(tmp_path / "results", {"stdout": b""})
+    async with LocalPublisher.open(plugin_context(tmp_path / "node", settings())) as publisher:
+        with pytest.raises(ValidationError, match="execution id"):
+            await publisher.publish(execution_with(SPEC, execution_id), results)

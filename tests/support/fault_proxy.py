@@ -1,0 +1,110 @@
+"""A proxy in front of a real HTTP server that lets some requests go wrong.
+
+Requests without a body only. Each gets a connection of its own to the server behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+BUSY = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens to a request: it is answered with ``instead``, or its answer is cut short.
+
+    ``after_bytes`` counts the head of the answer, too. With ``stalls`` the rest never comes;
+    otherwise the connection breaks.
+    """
+
+    instead: bytes = b""
+    after_bytes: int = 0
+    stalls: bool = False
+
+
+@dataclass
+class FaultProxy:
+    """The proxy. ``judge`` gets each request's head and returns its fault, or None."""
+
+    upstream: str
+    judge: Callable[[str], Fault | None] = lambda _: None
+    endpoint: str = ""
+    requests: list[str] = field(default_factory=list)
+    stalled: asyncio.Event = field(default_factory=asyncio.Event)
+    _open: set[asyncio.StreamWriter] = field(default_factory=set)
+    _handlers: set[asyncio.Task[None] | None] = field(default_factory=set)
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection of a client, one request."""
+        self._handlers.add(asyncio.current_task())
+        self._open.add(writer)
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            self.requests.append(head)
+            await self._answer(head, self.judge(head), reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+            self._open.discard(writer)
+            self._handlers.discard(asyncio.current_task())
+
+    async def aclose(self) -> None:
+        """Break all connections and wait until nobody serves any."""
+        for writer in self._open:
+            writer.transport.abort()
+        handlers = [task for task in self._handlers if task is not None]
+        if handlers:
+            await asyncio.wait(handlers)
+
+    async def _answer(
+        self,
+        head: str,
+        fault: Fault | None,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        if fault is not None and fault.instead:
+            answer_head, blank, body = fault.instead.partition(b"\r\n\r\n")
+            writer.write(answer_head + blank + (b"" if head.startswith("HEAD ") else body))
+            await writer.drain()
+            return
+        address = urlsplit(self.upstream)
+        behind, to_behind = await asyncio.open_connection(address.hostname, address.port)
+        self._open.add(to_behind)
+        try:
+            to_behind.write(head.replace("\r\n", "\r\nConnection: close\r\n", 1).encode("latin-1"))
+            left = fault.after_bytes if fault is not None else 2**62
+            while left and (data := await behind.read(min(left, 65536))):
+                writer.write(data)
+                await writer.drain()
+                left -= len(data)
+            if fault is not None and fault.stalls:
+                self.stalled.set()
+                await reader.read()  # until the client gives up
+            elif fault is not None:
+                writer.transport.abort()
+        finally:
+            to_behind.close()
+            self._open.discard(to_behind)
+
+
+@asynccontextmanager
+async def fault_proxy(upstream: str) -> AsyncIterator[FaultProxy]:
+    """Run a proxy in front of a server on loopback."""
+    proxy = FaultProxy(upstream)
+    server = await asyncio.start_server(proxy.handle, "127.0.0.1", 0)
+    proxy.endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield proxy
+    finally:
+        server.close()
+        await proxy.aclose()

@@ -1,0 +1,86 @@
+"""A node whose disk takes no writes for a while."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bacalhau.errors import TransientError
+from bacalhau.models import ComputeState, ExecutionID, SpecConfig
+from bacalhau.ports import LocalChanges
+from bacalhau.protocol.messages import BidResult, RunResult
+from bacalhau.testing.store_memory import MemoryExecutionStore
+from tests.support.compute_node import Machine, offer, simulated, task, until
+
+E1 = ExecutionID("e-1")
+
+
+class Disk(MemoryExecutionStore):
+    """Refuses while it is full; says once that it refused although it did not, if told so."""
+
+    is_full = False
+    lies = False
+
+    async def apply(self, changes: LocalChanges) -> None:
+        self._check()
+        await super().apply(changes)
+        if self.lies:
+            self.lies = False
+            raise TransientError("no answer")
+
+    async def outbox_delivered(self, *, up_to: int) -> None:
+        self._check()
+        await super().outbox_delivered(up_to=up_to)
+
+    def _check(self) -> None:
+        if self.is_full:
+            raise TransientError("no space left")
+
+
+@simulated
+async def test_offers_wait_for_the_disk() -> None:
+    disk = Disk()
+    machine = Machine(store=disk)
+    async with machine.cluster() as orchestrator:
+        disk.is_full = True
+        await orchestrator.ask(offer())
+        await asyncio.sleep(100)
+        assert machine.state() is None
+        assert orchestrator.acked == 0
+        disk.is_full = False
+        await until(lambda: orchestrator.of_type(RunResult))
+    assert orchestrator.acked == 1
+
+
+@simulated
+async def test_a_task_that_ends_meanwhile_is_not_lost() -> None:
+    disk = Disk()
+    machine = Machine(store=disk)
+    async with machine.cluster() as orchestrator:
+        await orchestrator.ask(offer(task(engine={"Seconds": 20, "Stdout": "x"})))
+        await until(lambda: machine.tasks.started)
+        disk.is_full = True
+        await asyncio.sleep(100)
+        assert machine.state() is ComputeState.RUNNING
+        disk.is_full = False
+        await until(lambda: orchestrator.of_type(RunResult))
+        await until(lambda: disk.outbox_floor() == 2)
+    assert orchestrator.of_type(RunResult)[0].run_output.stdout == "x"
+    assert machine.tasks.started == [E1]
+
+
+@simulated
+async def test_a_write_that_only_seemed_to_fail_is_not_written_twice() -> None:
+    disk = Disk()
+    machine = Machine(store=disk)
+    work = task(engine={"Seconds": 20}, publisher=SpecConfig(type="fake", params={"Seconds": 20}))
+    async with machine.cluster() as orchestrator:
+        disk.lies = True
+        await orchestrator.ask(offer(work))
+        await until(lambda: not disk.lies)
+        await until(lambda: machine.state() is ComputeState.RUNNING)
+        disk.lies = True
+        await until(lambda: machine.state() is ComputeState.PUBLISHING)
+        await until(lambda: not disk.lies)
+        disk.lies = True
+        await until(lambda: orchestrator.of_type(RunResult))
+    assert [type(message) for message in orchestrator.told] == [BidResult, RunResult]

@@ -1,0 +1,109 @@
+"""The body of the request that creates a container (spec engines.md 2.5 to 2.8)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bacalhau.engines._docker_container import Owner, container_config, network_problem
+from bacalhau.engines._docker_params import DockerParams
+from bacalhau.errors import ExecutionError
+from bacalhau.models import (
+    GPU,
+    ExecutionID,
+    JobID,
+    NetworkConfig,
+    NetworkType,
+    NodeID,
+    Resources,
+)
+from bacalhau.ports import Volume
+from tests.support.engines import make_run
+
+OWNER = Owner(NodeID("n-1"))
+
+
+def config(params: DockerParams | None = None, **changes: Any) -> dict[str, Any]:
+    params = params or DockerParams(image="i")
+    return container_config(OWNER, params, make_run(**changes), has_init=True)
+
+
+def test_names_and_labels_are_those_of_v15() -> None:
+    assert OWNER.container_name(JobID("j-1"), ExecutionID("e-1")) == (
+        "bacalhau-bacalhau-n-1-j-1-e-1-executor"
+    )
+    assert config()["Labels"] == {
+        "bacalhau-executor": "bacalhau-n-1",
+        "bacalhau-jobID": "bacalhau-n-1j-1",
+        "bacalhau-executionID": "bacalhau-n-1e-1",
+    }
+
+
+def test_a_node_id_that_docker_would_not_take_as_a_name_is_made_fit() -> None:
+    name = Owner(NodeID("rack 1/node:2")).container_name(JobID("j-1"), ExecutionID("e-1"))
+    assert name == "bacalhau-bacalhau-rack-1-node-2-j-1-e-1-executor"
+
+
+def test_what_is_not_given_is_left_to_the_image() -> None:
+    found = config()
+    assert not {"Entrypoint", "Cmd", "WorkingDir", "User"} & found.keys()
+
+
+def test_an_empty_entry_point_is_not_the_same_as_none() -> None:
+    assert config(DockerParams(image="i", entrypoint=[]))["Entrypoint"] == []
+    assert "Entrypoint" not in config(DockerParams(image="i", entrypoint=None))
+
+
+def test_variables_of_the_engine_replace_those_of_the_job_once() -> None:
+    params = DockerParams(image="i", environment_variables=["B=2", "A=own", "PATH"])
+    assert config(params, env={"A": "job", "C": ""})["Env"] == ["A=own", "C=", "B=2", "PATH"]
+
+
+def test_no_limit_is_set_where_none_is_given() -> None:
+    host = config()["HostConfig"]
+    assert not {"Memory", "MemorySwap", "NanoCpus"} & host.keys()
+
+
+def test_limits_leave_no_room_for_swap_and_a_minimum_of_cpu() -> None:
+    host = config(resources=Resources(cpu=0.001, memory=5))["HostConfig"]
+    assert (host["Memory"], host["MemorySwap"], host["NanoCpus"]) == (5, 5, 10_000_000)
+
+
+def test_mounts_are_inputs_then_outputs_in_their_order() -> None:
+    inputs = (
+        Volume(path=Path("/a"), target="/in", read_only=True),
+        Volume(path=Path("/b"), target="/in/b"),
+    )
+    outputs = (Volume(path=Path("/o"), target="/out"),)
+    mounts = config(inputs=inputs, outputs=outputs)["HostConfig"]["Mounts"]
+    assert [(each["Source"], each["Target"], each["ReadOnly"]) for each in mounts] == [
+        ("/a", "/in", True),
+        ("/b", "/in/b", False),
+        ("/o", "/out", False),
+    ]
+
+
+def test_networks() -> None:
+    none = config()
+    assert (none["HostConfig"]["NetworkMode"], none["NetworkDisabled"]) == ("none", True)
+    full = config(network=NetworkConfig(type=NetworkType.FULL))
+    assert (full["HostConfig"]["NetworkMode"], full["NetworkDisabled"]) == ("host", False)
+    assert full["HostConfig"]["ExtraHosts"] == ["host.docker.internal:127.0.0.1"]
+    http = NetworkConfig(type=NetworkType.HTTP, domains=["example.com"])
+    with pytest.raises(ExecutionError, match='network type "HTTP"'):
+        config(network=http)
+    assert network_problem(NetworkConfig()) == ""
+
+
+def test_gpus_are_asked_for_by_index() -> None:
+    gpus = [GPU(index=1, vendor="NVIDIA"), GPU(index=3, vendor="NVIDIA")]
+    (request,) = config(resources=Resources(gpu=2, gpus=gpus))["HostConfig"]["DeviceRequests"]
+    assert request == {"DeviceIDs": ["1", "3"], "Capabilities": [["gpu"]]}
+
+
+def test_a_gpu_that_docker_cannot_give_is_named() -> None:
+    gpus = [GPU(index=0, vendor="Intel")]
+    with pytest.raises(ExecutionError, match='unsupported vendor "Intel"'):
+        config(resources=Resources(gpu=1, gpus=gpus))

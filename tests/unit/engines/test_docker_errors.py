@@ -1,0 +1,108 @@
+"""What the daemon says, in our words (spec engines.md 2.11, corrections.md 14)."""
+
+from __future__ import annotations
+
+import aiohttp
+import pytest
+from aiodocker.exceptions import DockerError
+
+from bacalhau.engines._docker_errors import (
+    NOT_CONNECTED,
+    docker_error,
+    image_error,
+    start_error,
+    translated,
+)
+from bacalhau.engines._docker_task import task_exit
+from bacalhau.errors import BacalhauError, ExecutionError, TransientError
+from bacalhau.ports import TaskExit
+from tests.support.engines import make_run
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind", "code"),
+    [
+        (404, "manifest for x not found", ExecutionError, "ImageNotFound"),
+        (403, "denied: requested access", ExecutionError, "ImageNotFound"),
+        (401, "unauthorized", ExecutionError, "ImageNotFound"),
+        (0, "pull access denied for x", ExecutionError, "ImageNotFound"),
+        (500, "manifest unknown", ExecutionError, "ImageNotFound"),
+        (400, "invalid reference format", ExecutionError, "ImageInvalid"),
+        (500, "toomanyrequests: You have reached", TransientError, "TooManyRequests"),
+        (500, "dial tcp: lookup registry: no such host", TransientError, "SystemError"),
+        (NOT_CONNECTED, "Cannot connect", TransientError, "Unavailable"),
+    ],
+)
+def test_images(status: int, message: str, kind: type[BacalhauError], code: str) -> None:
+    error = image_error(DockerError(status, message), "team/tool:1")
+    assert isinstance(error, kind)
+    assert (error.code, error.component) == (code, "Docker")
+    assert "team/tool:1" in error.message
+    assert error.hint
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "code"),
+    [
+        (400, ExecutionError, "InvalidParameter"),
+        (404, ExecutionError, "NotFound"),
+        (409, ExecutionError, "Conflict"),
+        (418, ExecutionError, "UnknownError"),
+        (500, TransientError, "SystemError"),
+        (503, TransientError, "Unavailable"),
+        (NOT_CONNECTED, TransientError, "Unavailable"),
+    ],
+)
+def test_answers(status: int, kind: type[BacalhauError], code: str) -> None:
+    error = docker_error(DockerError(status, "because"), "create the container")
+    assert isinstance(error, kind)
+    assert error.code == code
+    assert error.message == "create the container: because"
+
+
+def test_a_missing_program_is_told_as_v15_does() -> None:
+    error = start_error(
+        DockerError(500, 'OCI runtime create failed: exec: "x": executable file not found in $PATH')
+    )
+    assert isinstance(error, ExecutionError)
+    assert error.message.startswith("failed to start container: executable file not found: OCI")
+    assert "Entrypoint" in error.hint
+
+
+def test_a_full_disk_is_no_fault_of_the_task() -> None:
+    assert isinstance(start_error(DockerError(500, "no space left on device")), TransientError)
+
+
+@pytest.mark.parametrize(
+    ("raised", "code"),
+    [
+        (TimeoutError(), "Deadline"),
+        (aiohttp.ServerDisconnectedError(), "Unavailable"),
+        (aiohttp.ClientPayloadError("cut off"), "Unavailable"),
+    ],
+)
+def test_a_daemon_that_does_not_answer_is_transient(raised: Exception, code: str) -> None:
+    with pytest.raises(TransientError) as caught, translated("list containers"):
+        raise raised
+    assert caught.value.code == code
+    assert caught.value.message.startswith("list containers: ")
+
+
+class TestEnds:
+    def test_any_code_is_a_result(self) -> None:
+        assert task_exit({"ExitCode": 137}, make_run(), b"") == TaskExit(exit_code=137)
+
+    def test_a_task_killed_for_memory_has_failed(self) -> None:
+        with pytest.raises(ExecutionError, match="memory limit exceeded"):
+            task_exit({"ExitCode": 137, "OOMKilled": True}, make_run(), b"")
+
+    def test_a_task_that_survived_it_has_not(self) -> None:
+        state = {"ExitCode": 1, "OOMKilled": True}
+        assert task_exit(state, make_run(), b"") == TaskExit(exit_code=1)
+
+    def test_the_words_of_the_init_program_count_only_when_they_stand_alone(self) -> None:
+        words = b"[FATAL tini (7)] exec nope failed: No such file or directory\n"
+        with pytest.raises(ExecutionError, match="executable file not found: nope"):
+            task_exit({"ExitCode": 127}, make_run(), words)
+        for code, text in ((0, words), (127, b"before\n" + words), (127, words + b"after\n")):
+            assert task_exit({"ExitCode": code}, make_run(), text) == TaskExit(exit_code=code)

@@ -1,0 +1,156 @@
+"""Executions: orders to nodes, and which answers of a node are taken."""
+
+from __future__ import annotations
+
+import pytest
+
+from bacalhau.lifecycle import events
+from bacalhau.lifecycle import execution as lifecycle
+from bacalhau.lifecycle.changes import JobDraft
+from bacalhau.models import (
+    ComputeState,
+    DesiredState,
+    Event,
+    Execution,
+    ExecutionID,
+    RunOutput,
+    SpecConfig,
+    Topic,
+)
+from bacalhau.protocol.messages import (
+    BidAccepted,
+    BidRejected,
+    BidResult,
+    CancelExecution,
+    ComputeError,
+    FromNode,
+    RunResult,
+)
+from tests.support.records import START_NS, make_execution, make_job, make_snapshot
+
+E1 = ExecutionID("e-1")
+OUTPUT = RunOutput(stdout="hello\n", exit_code=0)
+BOOM = Event(message="boom", topic=Topic.RUNNING_EXECUTION.value, timestamp="", details={"a": "b"})
+BID = BidResult(execution_id=E1, accepted=True)
+REFUSAL = BidResult(execution_id=E1, accepted=False, events=(BOOM,))
+RESULT = RunResult(
+    execution_id=E1, run_output=OUTPUT, published_result=SpecConfig(type="urlDownload")
+)
+ERROR = ComputeError(execution_id=E1, events=(BOOM,), run_output=OUTPUT)
+
+NEW = make_execution()
+ACCEPTED_BID = make_execution(ComputeState.ASK_FOR_BID_ACCEPTED)
+RUNNING = make_execution(ComputeState.BID_ACCEPTED, DesiredState.RUNNING)
+DIRECT = make_execution(ComputeState.NEW, DesiredState.RUNNING)
+ENDED = [make_execution(state, DesiredState.STOPPED) for state in ComputeState if state.is_terminal]
+
+
+def draft_of(execution: Execution) -> JobDraft:
+    return JobDraft(make_snapshot(make_job(), execution), START_NS + 5)
+
+
+def answered(execution: Execution, message: FromNode) -> tuple[bool, Execution]:
+    draft = draft_of(execution)
+    taken = lifecycle.answer(draft, execution, message)
+    assert taken or draft.is_empty
+    return taken, draft.executions[0]
+
+
+@pytest.mark.parametrize(
+    ("execution", "message", "state", "desired"),
+    [
+        (NEW, BID, ComputeState.ASK_FOR_BID_ACCEPTED, DesiredState.PENDING),
+        (DIRECT, BID, ComputeState.BID_ACCEPTED, DesiredState.RUNNING),
+        (NEW, REFUSAL, ComputeState.ASK_FOR_BID_REJECTED, DesiredState.STOPPED),
+        (RUNNING, RESULT, ComputeState.COMPLETED, DesiredState.STOPPED),
+        (DIRECT, RESULT, ComputeState.COMPLETED, DesiredState.STOPPED),
+        (NEW, ERROR, ComputeState.FAILED, DesiredState.STOPPED),
+        (RUNNING, ERROR, ComputeState.FAILED, DesiredState.STOPPED),
+    ],
+)
+def test_an_answer_that_fits_is_taken(
+    execution: Execution, message: FromNode, state: ComputeState, desired: DesiredState
+) -> None:
+    taken, after = answered(execution, message)
+
+    assert taken
+    assert (after.compute_state.state_type, after.desired_state.state_type) == (state, desired)
+
+
+@pytest.mark.parametrize("execution", ENDED, ids=lambda run: run.compute_state.state_type.title)
+@pytest.mark.parametrize("message", [BID, REFUSAL, RESULT, ERROR], ids=lambda m: type(m).__name__)
+def test_an_execution_that_has_ended_takes_nothing_more(
+    execution: Execution, message: FromNode
+) -> None:
+    assert answered(execution, message) == (False, execution)
+
+
+def test_a_second_bid_has_no_effect() -> None:
+    assert answered(ACCEPTED_BID, BID) == (False, ACCEPTED_BID)
+
+
+def test_a_result_that_nobody_asked_for_has_no_effect() -> None:
+    assert answered(NEW, RESULT) == (False, NEW)
+
+
+def test_a_result_keeps_output_and_location() -> None:
+    _, after = answered(RUNNING, RESULT)
+
+    assert (after.run_output, after.published_result.type) == (OUTPUT, "urlDownload")
+    assert after.desired_state.message == "execution completed"
+
+
+def test_a_failure_keeps_its_reason_its_details_and_what_was_printed() -> None:
+    _, after = answered(RUNNING, ERROR)
+
+    assert (after.compute_state.message, after.compute_state.details) == ("boom", {"a": "b"})
+    assert after.run_output == OUTPUT
+    assert lifecycle.may_retry(after)
+
+
+def test_a_permanent_failure_is_marked() -> None:
+    _, after = answered(RUNNING, ComputeError(execution_id=E1, events=(BOOM,), retryable=False))
+
+    assert not lifecycle.may_retry(after)
+
+
+@pytest.mark.parametrize(
+    ("order", "message", "state"),
+    [
+        (lambda d, e: lifecycle.approve(d, e), BidAccepted, ComputeState.BID_ACCEPTED),
+        (lambda d, e: lifecycle.reject(d, e, "no"), BidRejected, ComputeState.BID_REJECTED),
+        (lambda d, e: lifecycle.cancel(d, e, BOOM), CancelExecution, ComputeState.CANCELLED),
+        (lambda d, e: lifecycle.give_up(d, e, BOOM), CancelExecution, ComputeState.FAILED),
+    ],
+)
+def test_an_order_changes_the_record_tells_the_node_and_the_history(
+    order: object, message: type, state: ComputeState
+) -> None:
+    draft = draft_of(ACCEPTED_BID)
+
+    order(draft, ACCEPTED_BID)  # type: ignore[operator]
+    changes = draft.changes(guard_job=True)
+
+    assert changes.executions[0].compute_state.state_type is state
+    assert changes.executions[0].revision == ACCEPTED_BID.revision + 1
+    assert changes.executions[0].modify_time == START_NS + 5
+    assert [(node, type(sent)) for node, sent in changes.messages] == [("n-1", message)]
+    assert len(changes.history) == 1
+
+
+def test_a_lost_execution_is_told_apart_from_one_that_failed() -> None:
+    draft = draft_of(RUNNING)
+
+    lifecycle.give_up(draft, RUNNING, BOOM, cause=lifecycle.LOST)
+
+    assert lifecycle.is_lost(draft.executions[0])
+
+
+def test_events_of_the_job_come_before_those_of_executions() -> None:
+    draft = draft_of(RUNNING)
+    draft.execution_event(RUNNING.id, BOOM)
+    draft.job_event(events.job_submitted(START_NS))
+
+    history = draft.changes(guard_job=False).history
+
+    assert [item.execution_id for item in history] == ["", "e-1"]

@@ -1,0 +1,322 @@
+"""The rules for jobs (spec api.md 1, orchestration.md 2.2, storage.md 1.2, engines.md 1.3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bacalhau.errors import ValidationError
+from bacalhau.models import (
+    InputSource,
+    Job,
+    JobID,
+    JobType,
+    LabelSelectorRequirement,
+    NetworkConfig,
+    ResourcesConfig,
+    ResultPath,
+    SpecConfig,
+    Task,
+    TimeoutConfig,
+)
+from bacalhau.models.validate import Problem, raise_for, validate_stored, validate_submission
+
+
+def _task(**changes: Any) -> Task:
+    return Task(**{"name": "main", "engine": SpecConfig(type="docker"), **changes})
+
+
+def _job(task: Task | None = None, **changes: Any) -> Job:
+    tasks = [task or _task()]
+    return Job(**{"type": JobType.BATCH, "count": 1, "tasks": tasks, **changes})
+
+
+def _stored(task: Task | None = None, **changes: Any) -> Job:
+    return _job(task, **{"id": JobID("j-1"), "name": "n", "namespace": "default", **changes})
+
+
+def _input(target: str, alias: str = "", kind: str = "s3") -> InputSource:
+    return InputSource(source=SpecConfig(type=kind), target=target, alias=alias)
+
+
+def _texts(problems: list[Problem]) -> list[str]:
+    return [problem.message.removeprefix("task main validation failed: ") for problem in problems]
+
+
+def _only(job: Job) -> tuple[str, str]:
+    (problem,) = validate_submission(job)
+    return problem.path, _texts([problem])[0]
+
+
+def test_a_minimal_job_is_fine() -> None:
+    assert validate_submission(_job()) == []
+    assert validate_stored(_stored()) == []
+
+
+def test_a_job_without_a_task_is_refused() -> None:
+    assert _only(_job(tasks=[])) == ("Tasks", "missing job tasks")
+
+
+def test_a_negative_count_is_refused() -> None:
+    assert _only(_job(count=-1)) == ("Count", "job count must be >= 0, got -1")
+
+
+def test_every_task_is_looked_at() -> None:
+    job = _job(tasks=[_task(), _task(name=" ")])
+    assert _only(job) == ("Tasks[1].Name", "task ' ' validation failed: missing task name")
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "text"),
+    [
+        ({"name": ""}, "Name", "task '' validation failed: missing task name"),
+        ({"name": "a\0b"}, "Name", "contains a null byte"),
+        ({"engine": SpecConfig(type=" ")}, "Engine.Type", "missing spec type"),
+        (
+            {"publisher": SpecConfig(params={"Key": "x"})},
+            "Publisher.Type",
+            "publisher validation failed: missing spec type",
+        ),
+        (
+            {"resources": ResourcesConfig(cpu="inf")},
+            "Resources.CPU",
+            "task resources validation failed: invalid CPU value: inf",
+        ),
+        (
+            {"resources": ResourcesConfig(memory="-1")},
+            "Resources.Memory",
+            "invalid memory value: -1",
+        ),
+        ({"resources": ResourcesConfig(disk="1e99")}, "Resources.Disk", "invalid disk value: 1e99"),
+        ({"resources": ResourcesConfig(gpu="0.5")}, "Resources.GPU", "invalid GPU value: 0.5"),
+        (
+            {"timeouts": TimeoutConfig(total_timeout=-90)},
+            "Timeouts.TotalTimeout",
+            "invalid total timeout value: -1m30s",
+        ),
+        (
+            {"timeouts": TimeoutConfig(queue_timeout=2**63 - 1)},
+            "Timeouts.QueueTimeout",
+            "invalid queue timeout value: 9223372036854775807",
+        ),
+        ({"env": {"": "x"}}, "Env['']", "cannot be the name of an environment variable"),
+        ({"env": {"A=B": "x"}}, "Env['A=B']", "cannot be the name of an environment variable"),
+        ({"env": {"A": "x\0"}}, "Env['A']", "contains a null byte"),
+        ({"env": {"bacalhau_x": "1"}}, "Env['bacalhau_x']", "is reserved"),
+        ({"network": NetworkConfig(domains=["a\nb.c"])}, "Network.Domains[0]", "invalid domain"),
+        ({"network": NetworkConfig(domains=["a.b", ""])}, "Network.Domains[1]", "invalid domain"),
+    ],
+)
+def test_each_part_of_a_task_has_its_rules(changes: dict[str, Any], path: str, text: str) -> None:
+    found, message = _only(_job(_task(**changes)))
+    assert found == f"Tasks[0].{path}"
+    assert text in message
+
+
+@pytest.mark.parametrize("target", ["/data", "/a/b/", "/a/./b", "/..a"])
+def test_targets_of_inputs_are_absolute_paths(target: str) -> None:
+    assert validate_submission(_job(_task(input_sources=[_input(target)]))) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "text"),
+    [
+        ("", "missing artifact target"),
+        ("  ", "missing artifact target"),
+        ("data", "target 'data' must be absolute"),
+        ("/", "must not be the root directory"),
+        ("//./", "must not be the root directory"),
+        ("/a/../b", 'must not contain ".."'),
+        ("/a\0b", "contains a null byte"),
+    ],
+)
+def test_other_targets_are_refused(target: str, text: str) -> None:
+    path, message = _only(_job(_task(input_sources=[_input(target)])))
+    assert path == "Tasks[0].InputSources[0].Target"
+    assert message.startswith("artifact validation failed: ")
+    assert text in message
+
+
+def test_an_input_needs_a_type() -> None:
+    assert _only(_job(_task(input_sources=[_input("/a", kind="")]))) == (
+        "Tasks[0].InputSources[0].Source.Type",
+        "artifact validation failed: invalid artifact source: missing spec type",
+    )
+
+
+def test_two_inputs_share_neither_alias_nor_target() -> None:
+    sources = [_input("/a", "x"), _input("/b", "x"), _input("/a/"), _input("//a/.")]
+    problems = validate_submission(_job(_task(input_sources=sources)))
+    assert _texts(problems) == [
+        "input source with alias 'x' already exists",
+        "input source with target '/a/' already exists",
+        "input source with target '//a/.' already exists",
+    ]
+
+
+@pytest.mark.parametrize("name", ["outputs", "/outputs", "a/b.c/d_e-f", "...", "stdout.txt"])
+def test_names_of_results_may_be_nested(name: str) -> None:
+    results = [ResultPath(name=name, path="/outputs")]
+    assert validate_submission(_job(_task(result_paths=results))) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("", "missing result path name"),
+        (" ", "missing result path name"),
+        ("/", "missing result path name"),
+        ("..", "invalid result path name: '..'"),
+        ("a/../b", "invalid result path name"),
+        ("./a", "invalid result path name"),
+        ("//a", "invalid result path name"),
+        ("a//b", "invalid result path name"),
+        ("a/", "invalid result path name"),
+        ("a b", "invalid result path name"),
+        ("stdout", "result path name 'stdout' is taken"),
+        ("/stderr", "result path name 'stderr' is taken"),
+        ("exitCode/a", "result path name 'exitCode/a' is taken"),
+    ],
+)
+def test_other_names_of_results_are_refused(name: str, text: str) -> None:
+    path, message = _only(_job(_task(result_paths=[ResultPath(name=name, path="/o")])))
+    assert path == "Tasks[0].ResultPaths[0].Name"
+    assert text in message
+
+
+@pytest.mark.parametrize(
+    ("result", "text"),
+    [
+        ("", "missing result path"),
+        ("o", "result path `o` must be absolute"),
+        ("/", "must not be the root directory"),
+        ("/a/..", 'must not contain ".."'),
+    ],
+)
+def test_results_are_absolute_paths(result: str, text: str) -> None:
+    path, message = _only(_job(_task(result_paths=[ResultPath(name="o", path=result)])))
+    assert path == "Tasks[0].ResultPaths[0].Path"
+    assert text in message
+
+
+def test_two_results_share_neither_name_nor_path() -> None:
+    results = [
+        ResultPath(name="o", path="/a"),
+        ResultPath(name="/o", path="/b"),
+        ResultPath(name="p", path="/a/"),
+    ]
+    assert _texts(validate_submission(_job(_task(result_paths=results)))) == [
+        "result path with name 'o' already exists",
+        "result path '/a/' already exists",
+    ]
+
+
+def test_constraints_are_counted_from_one() -> None:
+    constraints = [
+        LabelSelectorRequirement(key="a", operator="exists"),
+        LabelSelectorRequirement(key="a", operator="~~", values=["b"]),
+        LabelSelectorRequirement(key=" ", operator="gt", values=["x"]),
+    ]
+    assert [problem.text for problem in validate_submission(_job(constraints=constraints))] == [
+        'constraint 2 validation failed: unknown operator "~~", expected one of '
+        "in notin = == != exists ! gt lt (at Constraints[1])",
+        "constraint 3 validation failed: the key is blank (at Constraints[2])",
+        'constraint 3 validation failed: operator "gt" needs a whole number, got "x" '
+        "(at Constraints[2])",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"name": "a\x1b[31m"}, "Name"),
+        ({"name": "é" * 129}, "Name"),
+        ({"namespace": "a\nb"}, "Namespace"),
+        ({"labels": {f"k{i}": "" for i in range(65)}}, "Labels"),
+        ({"labels": {"k": "v" * 257}}, "Labels['k']"),
+        ({"labels": {"k\0": "v"}}, "Labels['k\\x00']"),
+    ],
+)
+def test_names_and_labels_have_limits(changes: dict[str, Any], path: str) -> None:
+    assert _only(_job(**changes))[0] == path
+
+
+def test_labels_need_not_be_labels_of_kubernetes() -> None:
+    assert validate_submission(_job(labels={"bad key!": "bad value !"}, name="a b")) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "text"),
+    [
+        ({"id": JobID("")}, "ID", "missing job ID"),
+        ({"id": JobID("a/b")}, "ID", "invalid job ID: 'a/b'"),
+        ({"id": JobID("..")}, "ID", "invalid job ID"),
+        ({"id": JobID("a b")}, "ID", "invalid job ID"),
+        ({"id": JobID("a\0")}, "ID", "invalid job ID"),
+        ({"id": JobID("a" * 129)}, "ID", "invalid job ID"),
+        ({"name": " "}, "Name", "missing job name"),
+        ({"namespace": " "}, "Namespace", "missing job namespace"),
+    ],
+)
+def test_a_stored_job_has_a_fit_id_name_and_namespace(
+    changes: dict[str, Any], path: str, text: str
+) -> None:
+    (problem,) = validate_stored(_stored(**changes))
+    assert problem.path == path
+    assert text in problem.message
+
+
+def test_results_need_a_publisher_once_defaults_are_applied() -> None:
+    task = _task(result_paths=[ResultPath(name="o", path="/o")])
+    assert validate_submission(_job(task)) == []
+    assert _texts(validate_stored(_stored(task))) == [
+        "publisher must be set if result paths are set"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("limits", "text"),
+    [
+        ((60, 40, 100), None),
+        ((100, 0, 0), None),
+        ((0, 100, 100), None),
+        (
+            (61, 40, 100),
+            "execution timeout 1m1s and queue timeout 40s should be less than total timeout 1m40s",
+        ),
+        (
+            (0, 101, 100),
+            "execution timeout 1m40s and queue timeout 1m41s "
+            "should be less than total timeout 1m40s",
+        ),
+    ],
+)
+def test_the_parts_of_a_timeout_fit_into_the_whole(
+    limits: tuple[int, int, int], text: str | None
+) -> None:
+    execution, queue, total = limits
+    timeouts = TimeoutConfig(execution_timeout=execution, queue_timeout=queue, total_timeout=total)
+    found = _texts(validate_stored(_stored(_task(timeouts=timeouts))))
+    assert found == ([] if text is None else [text])
+
+
+def test_one_error_tells_all_problems_their_places_and_remedies() -> None:
+    task = _task(resources=ResourcesConfig(cpu="x"), timeouts=TimeoutConfig(total_timeout=-1))
+    with pytest.raises(ValidationError) as caught:
+        raise_for(validate_submission(_job(task, count=-1)))
+    error = caught.value
+    assert error.message.split("\n") == [
+        "job count must be >= 0, got -1",
+        "task main validation failed: task resources validation failed: invalid CPU value: x "
+        "(at Tasks[0].Resources.CPU)",
+        "task main validation failed: invalid total timeout value: -1s "
+        "(at Tasks[0].Timeouts.TotalTimeout)",
+    ]
+    assert error.fields == ("Count", "Tasks[0].Resources.CPU", "Tasks[0].Timeouts.TotalTimeout")
+    assert "expected cores such as 2, 0.5 or 500m" in error.hint
+    assert error.code == "ValidationError"
+
+
+def test_no_problem_raises_nothing() -> None:
+    raise_for([])

@@ -1,0 +1,70 @@
+"""Parameters of the S3 source are judged at submission, all at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bacalhau.errors import ValidationError
+from bacalhau.models import SpecConfig
+from bacalhau.sources.s3 import S3Source
+
+
+def check(**params: Any) -> list[str]:
+    return list(S3Source.check(SpecConfig(type="s3", params=params)))
+
+
+@pytest.mark.parametrize(
+    ("params", "message", "field"),
+    [
+        ({}, "invalid s3 storage params: bucket cannot be empty", "Params.Bucket"),
+        ({"Bucket": ""}, "invalid s3 storage params: bucket cannot be empty", "Params.Bucket"),
+        ({"Bucket": "b", "Filter": "["}, "invalid regex pattern: error parsing", "Params.Filter"),
+        ({"Bucket": "b", "Endpoint": "ftp://h"}, "must begin with http", "Params.Endpoint"),
+        ({"Bucket": "b", "Region": "a/b"}, "is not a name such as us-east-1", "Params.Region"),
+    ],
+)
+def test_problems(params: dict[str, Any], message: str, field: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        check(**params)
+    assert message in caught.value.message
+    assert caught.value.code == "S3BadRequest"
+    assert caught.value.component == "S3InputSource"
+    assert caught.value.fields == (field,)
+
+
+def test_all_problems_at_once() -> None:
+    with pytest.raises(ValidationError) as caught:
+        check(Filter="(", Endpoint="http://")
+    assert caught.value.fields == ("Params.Bucket", "Params.Endpoint", "Params.Filter")
+    assert len(caught.value.message.splitlines()) == 3
+
+
+def test_wrong_type_names_the_field() -> None:
+    with pytest.raises(ValidationError) as caught:
+        check(Bucket="b", Key=5)
+    assert "Params.Key" in caught.value.fields
+
+
+@pytest.mark.parametrize(
+    ("params", "warning"),
+    [
+        ({"Key": "k", "Foo": 1}, 'ignores the unknown parameter "Foo"'),
+        ({"Key": "k", "Filter": "["}, 'Filter is ignored, because "k" is a single object'),
+        ({"Key": "p/", "VersionID": "v"}, 'VersionID is ignored, because "p/" is a prefix'),
+        ({"Key": "p/", "ChecksumSHA256": "x"}, "ChecksumSHA256 is ignored"),
+        ({"Key": "k", "ChecksumSHA256": "x"}, "it is compared as a text"),
+        ({"Key": "k", "Endpoint": "localhost:9000"}, "has no http:// or https://"),
+    ],
+)
+def test_warnings(params: dict[str, Any], warning: str) -> None:
+    (text,) = check(Bucket="b", **params)
+    assert warning in text
+
+
+def test_parameters_as_the_command_line_writes_them() -> None:
+    """All seven, the unused ones empty."""
+    names = ("Filter", "Region", "Endpoint", "VersionID", "ChecksumSHA256")
+    assert check(Bucket="b", Key="k", **dict.fromkeys(names, "")) == []
+    assert check(bucket="b", KEY=None) == []
