@@ -233,12 +233,23 @@ class Orchestrator:
         """Repair: a job that has not ended and that nothing will touch is looked at."""
         while True:
             await asyncio.sleep(self._options.sweep_seconds)
-            live = {execution.job_id for execution in await self._store.live_executions()}
-            for job in await self._store.unfinished_jobs():
-                idle = job.id not in live and job.id not in self.broker
-                if idle and job.id not in self.deadlines:
-                    log.warning("job_was_forgotten", job_id=job.id)
-                    self.planner.look_again(job, Trigger.JOB_QUEUE)
+            try:
+                await self._sweep()
+            except BacalhauError as exc:
+                log.warning("sweep_failed", error=exc.message)
+
+    async def _sweep(self) -> None:
+        # In this order: a job that is placed or ends in between must not look forgotten.
+        unfinished = await self._store.unfinished_jobs()
+        live = {execution.job_id for execution in await self._store.live_executions()}
+        for listed in unfinished:
+            job = self._store.job(listed.id)
+            if job is None or job.is_terminal:
+                continue
+            idle = job.id not in live and job.id not in self.broker
+            if idle and job.id not in self.deadlines:
+                log.warning("job_was_forgotten", job_id=job.id)
+                self.planner.look_again(job, Trigger.JOB_QUEUE)
 
 
 def _rejoin(envelope: Envelope) -> Envelope:

@@ -102,8 +102,8 @@ class Session:
             if self._progress.is_set():
                 self._progress.clear()
                 patience, retry_at = RESEND_SECONDS, None
-            await self._send_window()
-            if self._sender.sent == self._sender.acked:
+            is_sent = await self._send_window()
+            if is_sent and self._sender.sent == self._sender.acked:
                 retry_at = None
             elif retry_at is None:
                 # Counted from the oldest message: new ones, and reports, must not put it off.
@@ -115,10 +115,16 @@ class Session:
                 self._sender.rewind()
                 patience, retry_at = min(patience * 2, RESEND_SECONDS_MAX), None
 
-    async def _send_window(self) -> None:
-        waiting = await self._store.outbox(self.node_id, after=self._sender.acked, limit=WINDOW)
+    async def _send_window(self) -> bool:
+        """Send what may be sent; False when the store does not tell what that is."""
+        try:
+            waiting = await self._store.outbox(self.node_id, after=self._sender.acked, limit=WINDOW)
+        except BacalhauError as exc:
+            log.warning("outbox_not_read", node_id=self.node_id, error=exc.message)
+            return False
         for stored, previous in self._sender.take(waiting, WINDOW):
             await self._endpoint.send(self._sequenced(stored, previous))
+        return True
 
     def _sequenced(self, stored: StoredMessage, previous: int) -> Envelope:
         return Envelope(
