@@ -23,6 +23,7 @@ from bacalhau.protocol.messages import (
     Report,
     Welcome,
 )
+from bacalhau.protocol.sequence import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -179,22 +180,23 @@ class Link:
 
     async def _send_outbox(self, session: Session) -> None:
         sender, options = session.sender, self._options
-        patience, delivered = options.resend_seconds, sender.acked
-        retry_at = 0.0
+        patience = Patience(options.resend_seconds, options.resend_limit_seconds)
+        delivered = sender.acked
         while True:
             self._records.outgoing.clear()
             if sender.acked > delivered:
-                delivered, patience, retry_at = sender.acked, options.resend_seconds, 0.0
+                patience.renew()
+                delivered = sender.acked
                 await self._records.delivered(delivered)
             await self._send_window(session)
             if sender.sent == sender.acked:
                 await self._records.outgoing.wait()
                 continue
             now = self._clock.monotonic()
-            retry_at = retry_at or now + patience
-            if not await self._woken_within(retry_at - now) and sender.acked == delivered:
+            woken = await self._woken_within(patience.until(now) - now)
+            if not woken and sender.acked == delivered:
                 sender.rewind()
-                patience, retry_at = min(patience * 2, options.resend_limit_seconds), 0.0
+                patience.lengthen()
 
     async def _send_window(self, session: Session) -> None:
         sender, window = session.sender, self._options.window

@@ -58,13 +58,7 @@ class Session:
         pending, self._pending = self._pending, []
         if self.receiver is None:
             return []
-        ahead = Receiver(self.receiver.received)
-        batch = []
-        for envelope in sorted(pending, key=lambda each: each.seq):
-            if ahead.is_next(envelope.seq, envelope.previous):
-                ahead.take(envelope.seq)
-                batch.append(envelope)
-        return batch
+        return self.receiver.in_order(pending)
 
     def take(self, batch: Sequence[Envelope]) -> None:
         """Note that a batch has been stored, or that what came was not new."""

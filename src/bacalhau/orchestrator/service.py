@@ -239,17 +239,20 @@ class Orchestrator:
                 log.warning("sweep_failed", error=exc.message)
 
     async def _sweep(self) -> None:
-        # In this order: a job that is placed or ends in between must not look forgotten.
-        unfinished = await self._store.unfinished_jobs()
         live = {execution.job_id for execution in await self._store.live_executions()}
-        for listed in unfinished:
-            job = self._store.job(listed.id)
-            if job is None or job.is_terminal:
-                continue
-            idle = job.id not in live and job.id not in self.broker
-            if idle and job.id not in self.deadlines:
+        for job in await self._store.unfinished_jobs():
+            if job.id not in live and self._is_forgotten(job.id):
                 log.warning("job_was_forgotten", job_id=job.id)
                 self.planner.look_again(job, Trigger.JOB_QUEUE)
+
+    def _is_forgotten(self, job_id: JobID) -> bool:
+        """Judge by what is true now: lists are older, and the job may have moved on since."""
+        if job_id in self.broker or job_id in self.deadlines:
+            return False
+        snapshot = self._store.snapshot(job_id)
+        if snapshot is None or snapshot.job.is_terminal:
+            return False
+        return all(execution.is_terminal for execution in snapshot.executions)
 
 
 def _rejoin(envelope: Envelope) -> Envelope:

@@ -13,7 +13,7 @@ import structlog
 
 from bacalhau.errors import BacalhauError
 from bacalhau.protocol.messages import FROM_NODE, ORCHESTRATOR, Ack, AnyMessage, Envelope
-from bacalhau.protocol.sequence import Receiver, Sender
+from bacalhau.protocol.sequence import Patience, Receiver, Sender
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -95,25 +95,23 @@ class Session:
         )
 
     async def _send_forever(self) -> None:
-        patience = RESEND_SECONDS
-        retry_at: float | None = None
+        patience = Patience(RESEND_SECONDS, RESEND_SECONDS_MAX)
         while True:
             self._something_to_send.clear()
             if self._progress.is_set():
                 self._progress.clear()
-                patience, retry_at = RESEND_SECONDS, None
+                patience.renew()
             is_sent = await self._send_window()
             if is_sent and self._sender.sent == self._sender.acked:
-                retry_at = None
-            elif retry_at is None:
-                # Counted from the oldest message: new ones, and reports, must not put it off.
-                retry_at = asyncio.get_running_loop().time() + patience
+                patience.renew()
+                await self._something_to_send.wait()
+                continue
             try:
-                async with asyncio.timeout_at(retry_at):
+                async with asyncio.timeout_at(patience.until(asyncio.get_running_loop().time())):
                     await self._something_to_send.wait()
             except TimeoutError:
                 self._sender.rewind()
-                patience, retry_at = min(patience * 2, RESEND_SECONDS_MAX), None
+                patience.lengthen()
 
     async def _send_window(self) -> bool:
         """Send what may be sent; False when the store does not tell what that is."""
@@ -138,15 +136,15 @@ class Session:
 
     async def _take_forever(self) -> None:
         while True:
-            batch = self._in_order(await self._drain())
+            batch = self._receiver.in_order(await self._drain())
             if batch:
                 try:
-                    await self._take(self.node_id, [message for _, message in batch])
+                    await self._take(self.node_id, _messages(batch))
                 except BacalhauError as exc:
                     # Not taken and not acknowledged: the node sends it again.
                     log.warning("messages_not_taken", node_id=self.node_id, error=exc.message)
                     continue
-                self._receiver.take(batch[-1][0])
+                self._receiver.take(batch[-1].seq)
             await self.signal(Ack(seq=self._receiver.received))
 
     async def _drain(self) -> list[Envelope]:
@@ -155,13 +153,6 @@ class Session:
             envelopes.append(self._arrived.get_nowait())
         return envelopes
 
-    def _in_order(self, envelopes: Sequence[Envelope]) -> list[tuple[int, FromNode]]:
-        """Keep what can be taken now: everything new that has no gap before it."""
-        ahead = Receiver(self._receiver.received)
-        batch: list[tuple[int, FromNode]] = []
-        for envelope in sorted(envelopes, key=lambda item: item.seq):
-            message = envelope.message
-            if ahead.is_next(envelope.seq, envelope.previous) and isinstance(message, FROM_NODE):
-                ahead.take(envelope.seq)
-                batch.append((envelope.seq, message))
-        return batch
+
+def _messages(batch: Sequence[Envelope]) -> list[FromNode]:
+    return [item.message for item in batch if isinstance(item.message, FROM_NODE)]

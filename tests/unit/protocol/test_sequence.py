@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bacalhau.models import ExecutionID
-from bacalhau.protocol.messages import BidAccepted, StoredMessage
-from bacalhau.protocol.sequence import Receiver, Sender
+from bacalhau.protocol.messages import BidAccepted, Envelope, Rejoin, StoredMessage
+from bacalhau.protocol.sequence import Patience, Receiver, Sender
 
 
 def stored(*numbers: int) -> list[StoredMessage]:
@@ -180,3 +180,39 @@ def test_any_network_keeps_order_and_a_calm_one_delivers_all(
         link.step()
     link.calm()
     assert link.taken == numbers
+
+
+def test_patience_counts_from_the_first_look() -> None:
+    patience = Patience(2, 30)
+    assert patience.until(10.0) == 12.0
+    assert patience.until(11.5) == 12.0
+
+
+def test_patience_doubles_with_each_wait_in_vain_up_to_a_limit() -> None:
+    patience = Patience(2, 5)
+    waits = []
+    for _ in range(3):
+        waits.append(patience.until(0.0))
+        patience.lengthen()
+    assert waits == [2.0, 4.0, 5.0]
+
+
+def test_progress_renews_patience() -> None:
+    patience = Patience(2, 30)
+    patience.until(0.0)
+    patience.lengthen()
+    patience.renew()
+    assert patience.until(10.0) == 12.0
+
+
+def test_only_what_has_no_gap_before_it_may_be_taken() -> None:
+    receiver = Receiver(3)
+    envelopes = [_envelope(9, 8), _envelope(4, 3), _envelope(6, 4), _envelope(2, 1)]
+    assert [item.seq for item in receiver.in_order(envelopes)] == [4, 6]
+    assert receiver.received == 3
+
+
+def _envelope(seq: int, previous: int) -> Envelope:
+    return Envelope(
+        source="n-1", target="o", session="s", message=Rejoin(), seq=seq, previous=previous
+    )
