@@ -22,8 +22,8 @@ def configuration() -> str:
             "# Configuration keys",
             "",
             "Set a key for one call with `-c KEY=VALUE`, or for a process with its environment",
-            "variable; the former wins. Names are not case-sensitive. Durations are written as in Go:",
-            "`90s`, `1m30s`. Lists are separated by commas.",
+            "variable; the former wins. Names are not case-sensitive. Durations are written as in",
+            "Go: `90s`, `1m30s`. Lists are separated by commas.",
             "",
             "| key | default | variable | what |",
             "| --- | --- | --- | --- |",
@@ -36,7 +36,7 @@ def configuration() -> str:
 def _shown(value: object) -> str:
     text = ",".join(value) if isinstance(value, tuple) else str(value)
     text = text.lower() if isinstance(value, bool) else text
-    return f"`{text}`" if text else "–"
+    return f"`{text}`" if text else "-"
 
 
 if __name__ == "__main__":
