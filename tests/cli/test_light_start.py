@@ -54,7 +54,8 @@ CLIENT = {
     *("click", "msgspec", "typing_extensions"),
     *("decimal", "email", "http.client", "random", "ssl", "uuid"),
 }
-"""msgspec brings typing_extensions; http.client brings email, random and ssl; units decimal."""
+"""All that a call may load. msgspec brings typing_extensions; http.client brings email, ssl and, up
+to Python 3.12, random; units bring decimal."""
 
 
 def loaded(*arguments: str) -> set[str]:
@@ -78,11 +79,11 @@ def test_version_of_the_client() -> None:
 
 
 def test_version(server: ServedApi) -> None:
-    assert loaded("version", "--api-port", str(server.port)) == CLIENT
+    assert loaded("version", "--api-port", str(server.port)) <= CLIENT
 
 
 def test_job_list(server: ServedApi) -> None:
-    assert loaded("job", "list", "--api-port", str(server.port)) == CLIENT
+    assert loaded("job", "list", "--api-port", str(server.port)) <= CLIENT
 
 
 def test_help() -> None:

@@ -74,8 +74,9 @@ class SQLiteJobStore:
     def snapshot(self, job_id: JobID) -> JobSnapshot | None:
         """Read a job with its executions, in one query and so at one moment."""
         rows = self._database.rows(
-            "SELECT 0, generation, doc FROM jobs WHERE id = ?1"
-            " UNION ALL SELECT 1, seq, doc FROM executions WHERE job_id = ?1 ORDER BY 1, 2",
+            "SELECT 0, generation, doc FROM jobs WHERE id = ?"
+            " UNION ALL SELECT 1, seq, doc FROM executions WHERE job_id = ? ORDER BY 1, 2",
+            job_id,
             job_id,
         )
         if not rows:
@@ -97,9 +98,9 @@ class SQLiteJobStore:
 
     def _find(self, table: str, prefix: str, limit: int) -> list[str]:
         end = prefix_end(prefix)
-        bound = "" if end is None else "AND id < ?3"
-        query = f"SELECT id FROM {table} WHERE id >= ?1 {bound} ORDER BY id LIMIT ?2"  # noqa: S608
-        parameters = (prefix, limit) if end is None else (prefix, limit, end)
+        bound = "" if end is None else "AND id < ?"
+        query = f"SELECT id FROM {table} WHERE id >= ? {bound} ORDER BY id LIMIT ?"  # noqa: S608
+        parameters = (prefix, limit) if end is None else (prefix, end, limit)
         return [found for (found,) in self._database.rows(query, *parameters)]
 
     async def list_jobs(self, query: JobQuery) -> JobPage:
