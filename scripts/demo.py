@@ -50,6 +50,7 @@ def main() -> int:
         if _docker_runs(work):
             command = _docker_command(endpoint)
             right &= _count_words("Docker", command, environment, work)
+            subprocess.run(["docker", "rmi", "--force", IMAGE], check=True, capture_output=True)
         else:
             say("Docker does not run here, so the Docker variant is left out.")
     verdict = "All counts are right" if right else "COUNTS ARE WRONG"

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     Plant = Callable[[pytest.MonkeyPatch], None]
 
-SEEDS_MAX = 40
+SEEDS_MAX = 200
 
 
 def store_without_guards(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,7 +74,7 @@ class ScriptedNode:
         info = NodeInfo(
             node_id=NodeID(self.name), node_type=NodeType.COMPUTE, compute_node_info=offer
         )
-        await self.say(Hello(info=info, executions={}, floor=0))
+        await self.say(Hello(info=info, floor=0))
         self.received = (await self.hear(Welcome)).floor
 
     async def report(self, **executions: ComputeState) -> None:

@@ -144,8 +144,8 @@ class Link:
                 continue
 
     async def _say_hello(self, session: Session) -> None:
-        info, live = await self._portrait.node_info(), await self._live()
-        await self._send(session, Hello(info=info, executions=live, floor=session.sender.acked))
+        info = await self._portrait.node_info()
+        await self._send(session, Hello(info=info, floor=session.sender.acked))
 
     async def _beat(self, session: Session) -> None:
         """Send signs of life; Hello, which is always answered, when nothing was heard for long."""

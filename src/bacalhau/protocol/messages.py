@@ -90,10 +90,9 @@ class ComputeError(Message, frozen=True, kw_only=True):
 
 
 class Hello(Message, frozen=True, kw_only=True):
-    """A node opens a session: who it is, what it runs, and the last message it knows delivered."""
+    """A node opens a session: who it is, and the last message it knows to be delivered."""
 
     info: NodeInfo
-    executions: dict[ExecutionID, ComputeState]
     floor: int
 
 

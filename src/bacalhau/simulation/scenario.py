@@ -14,6 +14,7 @@ from bacalhau.testing.network import FAULTLESS, NetworkFaults
 NODES_MAX = 4
 JOBS_MAX = 20
 FAULTS_MAX = 5
+ENDLESS_SECONDS = 1e6
 MEGABYTE = 1_000_000
 
 
@@ -158,6 +159,8 @@ def _draw_job(chance: random.Random, number: int, span_seconds: float) -> JobPla
     stops = chance.random() < 0.2
     limited = chance.random() < 0.3
     duration = chance.choice((0.0, 0.5, 3.0, 20.0, 60.0)) * chance.uniform(0.5, 1.5)
+    if (stops or limited) and chance.random() < 0.5:
+        duration = ENDLESS_SECONDS  # so that a task nobody stops is noticed
     return JobPlan(
         name=f"job-{number}",
         submit_at=submit_at,
