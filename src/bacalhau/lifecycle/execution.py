@@ -81,13 +81,11 @@ def give_up(draft: JobDraft, execution: Execution, event: Event, *, cause: str =
 
 def answer(draft: JobDraft, execution: Execution, message: FromNode) -> bool:
     """Take a node's answer; return False, changing nothing, when it does not fit the state."""
-    match message:
-        case BidResult():
-            return _bid_result(draft, execution, message)
-        case RunResult():
-            return _run_result(draft, execution, message)
-        case ComputeError():
-            return _compute_error(draft, execution, message)
+    if isinstance(message, BidResult):
+        return _bid_result(draft, execution, message)
+    if isinstance(message, RunResult):
+        return _run_result(draft, execution, message)
+    return _compute_error(draft, execution, message)
 
 
 def is_lost(execution: Execution) -> bool:

@@ -1,0 +1,229 @@
+"""What holds for every decision on a batch job, whatever the job and the cluster look like."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bacalhau.lifecycle.changes import JobSnapshot
+from bacalhau.lifecycle.connection import Presence
+from bacalhau.models import (
+    ComputeState,
+    DesiredState,
+    Execution,
+    ExecutionID,
+    Job,
+    JobState,
+    Membership,
+    NodeID,
+    Resources,
+    State,
+    TimeoutConfig,
+)
+from bacalhau.scheduling.batch import schedule_batch
+from bacalhau.scheduling.cluster import Cluster, NodeView
+from bacalhau.scheduling.feasibility import OVERSUBSCRIPTION
+from bacalhau.scheduling.plan import Claim, Context, Plan
+from tests.support.records import (
+    SECOND,
+    START_NS,
+    make_evaluation,
+    make_execution,
+    make_job,
+    make_node,
+)
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DrawFn
+
+NODES = ("n-1", "n-2", "n-3")
+STANDINGS = (
+    (ComputeState.NEW, DesiredState.PENDING),
+    (ComputeState.ASK_FOR_BID_ACCEPTED, DesiredState.PENDING),
+    (ComputeState.BID_ACCEPTED, DesiredState.RUNNING),
+    (ComputeState.ASK_FOR_BID_REJECTED, DesiredState.STOPPED),
+    (ComputeState.COMPLETED, DesiredState.STOPPED),
+    (ComputeState.FAILED, DesiredState.STOPPED),
+    (ComputeState.CANCELLED, DesiredState.STOPPED),
+)
+CLAIM = Claim(make_evaluation())
+
+
+@st.composite
+def nodes(draw: DrawFn) -> tuple[NodeView, ...]:
+    names = draw(st.lists(st.sampled_from(NODES), unique=True))
+    return tuple(
+        make_node(
+            name,
+            presence=draw(st.sampled_from(Presence)),
+            membership=draw(st.sampled_from([Membership.APPROVED, Membership.PENDING])),
+            engines=draw(st.sampled_from([frozenset({"wasm"}), frozenset({"docker"})])),
+            capacity=Resources(cpu=draw(st.integers(0, 4)), memory=4_000_000_000),
+            booked=Resources(cpu=draw(st.integers(0, 4))),
+        )
+        for name in names
+    )
+
+
+@st.composite
+def executions(draw: DrawFn) -> tuple[Execution, ...]:
+    standings = draw(st.lists(st.sampled_from(STANDINGS), max_size=5))
+    return tuple(
+        make_execution(
+            compute,
+            desired,
+            id=ExecutionID(f"e-{number}"),
+            node_id=NodeID(draw(st.sampled_from(NODES))),
+            details=draw(st.sampled_from([{}, {"Retryable": "false"}, {"Cause": "NodeLost"}])),
+            modify_time=START_NS + draw(st.integers(0, 100)),
+        )
+        for number, (compute, desired) in enumerate(standings)
+    )
+
+
+@st.composite
+def jobs(draw: DrawFn) -> Job:
+    return make_job(
+        count=draw(st.integers(0, 4)),
+        state=State[JobState](
+            state_type=draw(
+                st.sampled_from(
+                    [JobState.PENDING, JobState.QUEUED, JobState.RUNNING, JobState.STOPPED]
+                )
+            )
+        ),
+        timeouts=TimeoutConfig(
+            total_timeout=draw(st.sampled_from([0, 60])),
+            queue_timeout=draw(st.sampled_from([0, 5, 50])),
+        ),
+    )
+
+
+@st.composite
+def situations(draw: DrawFn) -> tuple[JobSnapshot, Context]:
+    numbers = itertools.count(100)
+    snapshot = JobSnapshot(job=draw(jobs()), executions=draw(executions()), generation=1)
+    context = Context(
+        cluster=Cluster(nodes=draw(nodes())),
+        now_ns=START_NS + draw(st.sampled_from([0, 10, 100])) * SECOND,
+        draw=lambda: 0.5,
+        new_execution_id=lambda: ExecutionID(f"e-{next(numbers)}"),
+    )
+    return snapshot, context
+
+
+def after(snapshot: JobSnapshot, plan: Plan) -> JobSnapshot:
+    """Return what a store holds once a plan is applied."""
+    if plan.changes is None:
+        return snapshot
+    merged = {run.id: run for run in (*snapshot.executions, *plan.changes.executions)}
+    return JobSnapshot(
+        job=plan.changes.job or snapshot.job,
+        executions=tuple(merged.values()),
+        generation=snapshot.generation + 1,
+    )
+
+
+@given(situations())
+def test_no_more_executions_than_the_job_wants(situation: tuple[JobSnapshot, Context]) -> None:
+    snapshot, context = situation
+    result = after(snapshot, schedule_batch(snapshot, CLAIM, context))
+
+    live = [run for run in result.executions if not run.is_terminal]
+    done = [
+        run for run in snapshot.executions if run.compute_state.state_type is ComputeState.COMPLETED
+    ]
+    assert len(live) <= max(0, snapshot.job.count - len(done))
+
+
+@given(situations())
+def test_a_job_that_has_ended_has_nothing_live_and_stays_as_it_is(
+    situation: tuple[JobSnapshot, Context],
+) -> None:
+    snapshot, context = situation
+    result = after(snapshot, schedule_batch(snapshot, CLAIM, context))
+
+    if result.job.is_terminal:
+        assert all(run.is_terminal for run in result.executions)
+    if snapshot.job.is_terminal:
+        assert result.job == snapshot.job
+
+
+@given(situations())
+def test_executions_are_only_placed_where_they_fit(
+    situation: tuple[JobSnapshot, Context],
+) -> None:
+    snapshot, context = situation
+    plan = schedule_batch(snapshot, CLAIM, context)
+
+    views = {node.node_id: node for node in context.cluster.nodes}
+    booked = {node_id: node.booked for node_id, node in views.items()}
+    for booking in plan.bookings:
+        node = views[booking.node_id]
+        booked[booking.node_id] += booking.resources
+        assert node.presence is Presence.CONNECTED
+        assert node.membership is Membership.APPROVED
+        assert "wasm" in node.engines
+        assert booked[booking.node_id].fits_into(node.capacity.scaled(OVERSUBSCRIPTION))
+
+
+@given(situations())
+def test_what_has_ended_is_not_touched(situation: tuple[JobSnapshot, Context]) -> None:
+    snapshot, context = situation
+    plan = schedule_batch(snapshot, CLAIM, context)
+
+    ended = {run.id for run in snapshot.executions if run.is_terminal}
+    changed = {run.id for run in plan.changes.executions} if plan.changes else set()
+    assert not ended & changed
+
+
+@given(situations())
+def test_a_second_look_without_news_decides_nothing(
+    situation: tuple[JobSnapshot, Context],
+) -> None:
+    snapshot, context = situation
+    first = schedule_batch(snapshot, CLAIM, context)
+    booked = {
+        node.node_id: sum(
+            (item.resources for item in first.bookings if item.node_id == node.node_id),
+            node.booked,
+        )
+        for node in context.cluster.nodes
+    }
+    nodes_then = tuple(
+        make_node(
+            node.node_id,
+            presence=node.presence,
+            membership=node.membership,
+            engines=node.engines,
+            capacity=node.capacity,
+            booked=booked[node.node_id],
+        )
+        for node in context.cluster.nodes
+    )
+    kept = first.changes.evaluations[-1] if first.blocked_shape and first.changes else None
+    claim = Claim(kept, (kept,)) if kept else CLAIM
+
+    second = schedule_batch(
+        after(snapshot, first), claim, context._replace(cluster=Cluster(nodes=nodes_then))
+    )
+
+    if second.changes is not None:
+        assert second.changes.executions == ()
+        assert second.changes.job is None
+
+
+@given(situations())
+def test_a_job_that_goes_on_has_something_to_wait_for(
+    situation: tuple[JobSnapshot, Context],
+) -> None:
+    snapshot, context = situation
+    plan = schedule_batch(snapshot, CLAIM, context)
+    result = after(snapshot, plan)
+
+    if not result.job.is_terminal:
+        live = any(not run.is_terminal for run in result.executions)
+        assert live or plan.blocked_shape is not None

@@ -1,0 +1,72 @@
+"""Which nodes a job may and would rather run on."""
+
+from __future__ import annotations
+
+from bacalhau.models import Job, JobState, LabelSelectorRequirement, NodeID
+from bacalhau.scheduling.batch import schedule_batch
+from bacalhau.scheduling.cluster import NodeView
+from bacalhau.scheduling.plan import Claim, Plan
+from tests.support.records import (
+    make_context,
+    make_evaluation,
+    make_job,
+    make_node,
+    make_snapshot,
+)
+
+EUROPE = LabelSelectorRequirement(key="region", operator="=", values=["eu"])
+RATHER_FAST = LabelSelectorRequirement(key="favour_disk", operator="=", values=["fast"])
+
+
+def plan(job: Job, *nodes: NodeView, draw: float = 0.5) -> Plan:
+    return schedule_batch(
+        make_snapshot(job), Claim(make_evaluation()), make_context(*nodes, draw=draw)
+    )
+
+
+def chosen(decided: Plan) -> list[NodeID]:
+    return [booking.node_id for booking in decided.bookings]
+
+
+def test_constraints_rule_nodes_out() -> None:
+    job = make_job(constraints=[EUROPE])
+
+    decided = plan(
+        job, make_node("n-1", labels={"region": "us"}), make_node("n-2", labels={"region": "eu"})
+    )
+
+    assert chosen(decided) == ["n-2"]
+
+
+def test_a_constraint_that_no_node_meets_is_told_with_the_labels_there_are() -> None:
+    decided = plan(make_job(constraints=[EUROPE]), make_node("n-1", labels={"region": "us"}))
+
+    assert decided.changes is not None
+    job = decided.changes.job
+    assert job is not None
+    assert job.state.state_type is JobState.FAILED
+    assert "labels [region=us] don't match required selectors [region" in job.state.message
+
+
+def test_a_favour_prefers_and_never_rules_out() -> None:
+    job = make_job(constraints=[RATHER_FAST])
+    slow, fast = make_node("n-1"), make_node("n-2", labels={"disk": "fast"})
+
+    assert chosen(plan(job, slow, fast)) == ["n-2"]
+    assert chosen(plan(job, slow)) == ["n-1"]
+
+
+def test_the_node_with_more_room_is_preferred() -> None:
+    busy = make_node("n-1", booked=make_node().capacity.scaled(0.5))
+
+    assert chosen(plan(make_job(), busy, make_node("n-2"))) == ["n-2"]
+
+
+def test_what_a_node_misses_is_named() -> None:
+    decided = plan(
+        make_job(), make_node("n-1", engines=frozenset({"docker"}), publishers=frozenset())
+    )
+
+    assert [verdict.reason for verdict in decided.verdicts] == [
+        "does not support wasm, only docker"
+    ]
