@@ -23,6 +23,7 @@ check: $(VENV)/.ready ## format, lint, types, import contracts, sizes
 
 bench: $(VENV)/.ready ## ratios against other programs, in one run
 	$(PY) bench/start_up.py
+	$(PY) bench/job_latency.py
 
 simulate: $(VENV)/.ready ## whole clusters in virtual time, from 500 seeds
 	$(PY) -m bacalhau.simulation --seeds 500

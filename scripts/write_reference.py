@@ -15,15 +15,19 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "configur
 def configuration() -> str:
     """Return the page of configuration keys."""
     rows = [
-        f"| `{key.name}` | {_shown(key.default)} | `{key.variable}` | {key.text} |" for key in KEYS
+        f"| `{key.name}` | {_shown(key.default)} | `{key.variable}` | {key.description} |"
+        for key in sorted(KEYS, key=lambda key: key.name)
     ]
     return "\n".join(
         [
             "# Configuration keys",
             "",
-            "Set a key for one call with `-c KEY=VALUE`, or for a process with its environment",
-            "variable; the former wins. Names are not case-sensitive. Durations are written as in",
-            "Go: `90s`, `1m30s`. Lists are separated by commas.",
+            "Set a key for one call with `-c KEY=VALUE`, for a process with its variable, or in a",
+            "YAML file; the first of these that sets a key wins. Files are those named with",
+            "`-c FILE.yaml`, later ones over earlier ones, or else `config.yaml` in the DataDir.",
+            "`bacalhau config set KEY=VALUE` writes that file; `bacalhau config list` shows what",
+            "counts. Names are not case-sensitive. Durations are written as in Go: `90s`, `1m30s`.",
+            "Lists are separated by commas, and are lists in a file.",
             "",
             "| key | default | variable | what |",
             "| --- | --- | --- | --- |",

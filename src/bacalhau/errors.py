@@ -6,6 +6,7 @@ as JSON (spec api.md 4.1) and raised again by the client::
     BacalhauError
     ├── UserError        bad input, not found, conflict, forbidden: the caller can change it
     ├── TransientError   a retry makes sense
+    ├── UnsuitableNodeError   this node cannot, another may
     ├── ExecutionError   the user's workload failed
     └── InternalError    a defect of ours
 """
@@ -104,6 +105,17 @@ class TransientError(BacalhauError):
     """Something outside did not answer as it should; a later attempt may succeed."""
 
     default_code = "ServiceUnavailable"
+    default_retryable = True
+
+
+class UnsuitableNodeError(BacalhauError):
+    """This node cannot give a job what it asks for, but another one may.
+
+    While a bid is worked out it makes the node refuse, with the message as the reason; later it
+    fails the execution, which may then run elsewhere.
+    """
+
+    default_code = "UnsuitableNode"
     default_retryable = True
 
 

@@ -145,19 +145,6 @@ async def test_a_body_must_be_declared_as_json(api: Api, declared: str) -> None:
         assert "Content-Type application/json" in reply.body["Message"]
 
 
-async def test_pages_of_other_origins_may_read_and_ask(api: Api) -> None:
-    origin = {"Origin": "http://ui.example:8080"}
-    reply = await call(api, "GET", _ALIVE, headers=origin)
-    assert reply.headers["access-control-allow-origin"] == "*"
-    assert reply.headers["vary"] == "Origin"
-    assert "access-control-allow-origin" not in (await call(api, "GET", _ALIVE)).headers
-    wish = {"Access-Control-Request-Headers": "content-type,x-other"}
-    asked = await call(api, "OPTIONS", _JOBS, headers=origin | wish)
-    assert asked.status == 204
-    assert asked.headers["access-control-allow-headers"] == "content-type,x-other"
-    assert "PUT" in asked.headers["access-control-allow-methods"]
-
-
 async def test_what_takes_too_long_is_answered_with_503(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ import yaml
 
 from tests.support.api_server import store_job
 from tests.support.cli import run_cli
+from tests.support.golden_cli import assert_shape
 from tests.support.jobs import finished_execution, finished_history, finished_job
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def test_agent(server: ServedApi) -> None:
         "BuildDate 2024-10-29 15:51:32 +0000 UTC",
         f"GitCommit {'a' * 40}",
     ]
+    assert_shape(version, "agent-version")
     node = yaml.safe_load(server.cli("agent", "node").stdout)
     assert list(node) == ["Connection", "Info", "Membership"]
     assert node["Info"]["NodeID"] == "n-here"
@@ -280,6 +282,8 @@ def test_every_command_can_be_asked_for_help() -> None:
     from bacalhau.cli.tree import ROOT
 
     for name, entry in ROOT.entries.items():
+        if entry.hidden:
+            continue
         names = entry.entries if isinstance(entry, Group) else [""]
         for inner in names:
             outcome = run_cli(*filter(None, [name, inner]), "--help")

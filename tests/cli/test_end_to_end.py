@@ -108,6 +108,11 @@ def test_submitting_as_recorded(env: Env) -> None:
     assert_shape(env.cli(*wasm_run(), *HELLO), "docker-run")
     assert_shape(env.cli(*wasm_run("-f"), *HELLO), "docker-run-follow")
     assert_shape(env.cli(*wasm_run("--id-only"), *HELLO), "wasm-run")
+    assert_shape(env.cli(*wasm_run("--id-only"), *HELLO), "docker-run-id-only")
+    assert_shape(env.cli(*wasm_run("--wait=false"), *HELLO), "docker-run-wait-false")
+    failing = (*HELLO[:2], "1")
+    assert_shape(env.cli(*wasm_run(), *failing), "docker-run-fail")
+    assert_shape(env.cli(*wasm_run(), *failing), "job-run-fail")
 
 
 def test_a_task_that_fails_is_told_in_the_results_only(env: Env) -> None:
@@ -131,6 +136,12 @@ def test_looking_at_a_job_as_recorded(env: Env) -> None:
     assert_shape(env.cli("job", "list", "--labels", "a=nothing"), "job-list-none")
 
 
+def test_executions_as_yaml_as_recorded(env: Env) -> None:
+    job_id = submitted(env, "job", "run", "--id-only", "job.yaml")
+    outcome = env.cli("job", "executions", job_id, "--output", "yaml")
+    assert_shape(outcome, "job-executions-yaml")
+
+
 def test_lists_as_recorded(env: Env) -> None:
     for _ in range(4):
         submitted(env, *wasm_run("--id-only"), *HELLO)
@@ -148,11 +159,24 @@ def test_lists_as_recorded(env: Env) -> None:
 
 def test_the_server_as_recorded(env: Env) -> None:
     assert_shape(env.cli("agent", "alive"), "agent-alive")
+    assert_shape(env.cli("agent", "node"), "agent-node")
     assert_shape(env.cli("agent", "node", "--output", "json"), "agent-node-json")
+    assert_shape(env.cli("node", "describe", NODE_ID), "node-describe")
+    assert_shape(env.cli("node", "describe", NODE_ID[:10]), "node-describe")
     assert_shape(env.cli("node", "list", "--output", "json"), "node-list-json")
     assert_shape(env.cli("version"), "version")
     assert_shape(env.cli("version", "--client"), "version-client")
     assert_shape(env.cli("version", "--output", "json", "--pretty"), "version-json")
+
+
+def test_deciding_on_a_node(env: Env) -> None:
+    assert_shape(env.cli("node", "approve", NODE_ID), "node-approve-approved")
+    assert env.cli("node", "reject", NODE_ID, "-m", "broken disk").stdout == "Ok\n"
+    assert ",REJECTED," in env.cli("node", "list", "--output", "csv").stdout
+    assert env.cli("node", "approve", NODE_ID).stdout == "Ok\n"
+    unknown = env.cli("node", "approve", "n-none")
+    assert (unknown.code, unknown.stdout) == (0, "")
+    assert unknown.stderr.startswith("Failed to approve node n-none: ")
 
 
 def test_mistakes_as_recorded(env: Env) -> None:

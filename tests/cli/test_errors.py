@@ -47,7 +47,7 @@ if TYPE_CHECKING:
             'time: missing unit in duration "300"',
         ),
         (["job", "list", "-c", "nonsense.key=1"], '"nonsense.key" is not a valid config key'),
-        (["job", "list", "-c", "my.yaml"], "my.yaml: configuration files are not supported yet"),
+        (["job", "list", "-c", "/nowhere/my.yaml"], "config file /nowhere/my.yaml does not exist"),
         (["wasm", "run", "none.wasm"], '"none.wasm" is not a valid CID or local file'),
     ],
 )
@@ -70,12 +70,20 @@ def test_an_unknown_command_of_a_group_shows_the_groups_help() -> None:
     assert "Available Commands:\n  describe " in outcome.stdout
 
 
+def test_a_misspelled_command_of_a_group_is_suggested() -> None:
+    outcome = run_cli("node", "rejected", "n-1")
+    assert (outcome.code, outcome.stdout) == (1, "")
+    assert outcome.stderr == (
+        '\nError: unknown command "rejected" for "bacalhau node"\n\nDid you mean this?\n\treject\n'
+    )
+
+
 def test_flags_behind_the_image_come_with_a_hint() -> None:
     outcome = run_cli("docker", "run", "ubuntu", "echo", "-n", "hi")
     assert "unknown shorthand flag: 'n' in -n" in outcome.stderr
     assert "Hint:  flags of the command belong behind --" in outcome.stderr
     outcome = run_cli("docker", "run", "ubuntu", "bash", "-c", "ls")
-    assert '"ls" is not a valid config key' in outcome.stderr
+    assert 'no matching config key "ls"' in outcome.stderr
     assert "flags of the command belong behind --" in outcome.stderr
 
 

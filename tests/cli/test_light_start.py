@@ -8,6 +8,8 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.support.cli import ServedApi
 
 PROBE = """\
@@ -88,3 +90,17 @@ def test_job_list(server: ServedApi) -> None:
 
 def test_help() -> None:
     assert loaded("job", "list", "--help") == {"click", "uuid"}
+
+
+def test_completing_a_word() -> None:
+    assert loaded("__complete", "job", "li") == {"click", "uuid"}
+
+
+def test_a_deprecated_command_that_may_succeed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BACALHAU_DEPRECATED_COMMANDS_SUCCEED", "1")
+    assert loaded("list") == {"click", "uuid"}
+
+
+def test_node_describe(server: ServedApi) -> None:
+    command = ("node", "describe", "n-here", "--output", "json")
+    assert loaded(*command, "--api-port", str(server.port)) <= CLIENT

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from bacalhau.lifecycle.changes import HistoryDraft, JobChanges
-from bacalhau.models import Event, JobState, State, Topic
+from bacalhau.models import Event, ExecutionID, JobState, State, Topic
 from bacalhau.ports import JobQuery
 from tests.support.jobs import finished_execution, finished_history
 
@@ -153,3 +153,52 @@ def test_the_fish_swims_on_terminals_only(server: ServedApi, terminal: bool) -> 
     assert ("🐟" in outcome.stdout) is terminal
     hidden, shown = (outcome.stdout.rfind(code) for code in ("\x1b[?25l", "\x1b[?25h"))
     assert shown > hidden if terminal else shown == hidden == -1
+
+
+def grouped_history() -> list[HistoryDraft]:
+    """Return what happened to two executions."""
+    story = [
+        ("Requested execution on n-1", "e-00000001"),
+        ("Requested execution on n-2", "e-00000002"),
+        ("Running", "e-00000001"),
+        ("Completed successfully", "e-00000001"),
+        ("Running", "e-00000002"),
+    ]
+    return [
+        HistoryDraft(
+            event=Event(message=text, topic=Topic.EXECUTION, timestamp="2024-10-09T12:01:02Z"),
+            time_ns=1,
+            execution_id=ExecutionID(execution_id),
+        )
+        for text, execution_id in story
+    ]
+
+
+GROUPED = [
+    r" TIME +EXEC\. ID +TOPIC +EVENT",
+    r" [0-9:.]{12} +Submission +Job submitted",
+    r" 12:01:02\.000  e-00000001  Execution +Completed successfully",
+    r" 12:01:02\.000  e-00000002  Execution +Running",
+]
+
+
+def test_group_events_prints_the_last_of_each_execution(server: ServedApi) -> None:
+    outcome = run(server, "docker", "run", "--group-events", "ubuntu", history=grouped_history())
+    assert outcome.code == 0
+    table = outcome.lines[3:7]
+    assert all(re.fullmatch(p, line) for p, line in zip(GROUPED, table, strict=True)), table
+    assert outcome.lines[7] == ""
+
+
+def test_group_events_draws_in_place_on_a_terminal(server: ServedApi) -> None:
+    command = ("docker", "run", "--group-events", "ubuntu")
+    outcome = run(server, *command, history=grouped_history(), terminal=True)
+    assert re.search(r"\x1b\[\d+A\x1b\[J TIME ", outcome.stdout)
+    last = outcome.stdout.rpartition("\x1b[J")[2].splitlines()
+    table = [line.rstrip() for line in last[:4]]
+    assert all(re.fullmatch(p, line) for p, line in zip(GROUPED, table, strict=True)), table
+
+
+def test_group_events_with_the_id_only_is_quiet(server: ServedApi) -> None:
+    outcome = run(server, "docker", "run", "--group-events", "--id-only", "ubuntu")
+    assert re.fullmatch(r"j-[0-9a-f-]{36}\n", outcome.stdout)

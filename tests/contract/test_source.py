@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestServer
 
 from bacalhau.models import SpecConfig
 from bacalhau.sources.inline import InlineSource
+from bacalhau.sources.local import LocalSource
 from bacalhau.sources.s3 import S3Source
 from bacalhau.sources.url import UrlSource
 from bacalhau.testing.contracts.source import SourceCase, SourceContract
@@ -21,12 +22,19 @@ from tests.support.s3 import S3Objects, s3_environment, s3_objects
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
 
 __all__ = ["s3_environment", "s3_objects"]
 
 CASES = [
     SourceCase(FakeSource, origin="fake_origin"),
     SourceCase(InlineSource, origin="inline_origin"),
+    SourceCase(
+        LocalSource,
+        origin="local_origin",
+        settings={"Compute.AllowListedLocalPaths": ("/**",)},
+        lends=True,
+    ),
     SourceCase(S3Source, origin="s3_origin"),
     SourceCase(UrlSource, origin="web_origin"),
 ]
@@ -74,6 +82,26 @@ def archive(files: Mapping[str, bytes]) -> bytes:
             member.size = len(data)
             tar.addfile(member, io.BytesIO(data))
     return packed.getvalue()
+
+
+class LocalOrigin:
+    holds_trees = True
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    async def offer(self, files: Mapping[str, bytes]) -> SpecConfig:
+        for name, data in files.items():
+            path = self._directory / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        return self._spec(self._directory)
+
+    def absent(self) -> SpecConfig:
+        return self._spec(self._directory / "nothing-here")
+
+    def _spec(self, path: Path) -> SpecConfig:
+        return SpecConfig(type="local", params={"SourcePath": str(path), "ReadWrite": False})
 
 
 class S3Origin:
@@ -124,6 +152,11 @@ def fake_origin() -> FakeOrigin:
 @pytest.fixture
 def inline_origin() -> InlineOrigin:
     return InlineOrigin()
+
+
+@pytest.fixture
+def local_origin(tmp_path: Path) -> LocalOrigin:
+    return LocalOrigin(tmp_path / "data")
 
 
 @pytest.fixture

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import aiohttp
 import msgspec
 import yarl
+from cryptography.hazmat.primitives.asymmetric import rsa
 
-from bacalhau.api import AgentInfo, create_app, serve_app
+from bacalhau.api import AgentInfo, Login, create_app, serve_app
+from bacalhau.config import Settings
+from bacalhau.config.documents import nested
 from bacalhau.lib.clock import SystemClock
 from bacalhau.lib.ids import SeededIds
 from bacalhau.lifecycle.changes import HistoryDraft, JobChanges
@@ -30,8 +33,11 @@ from bacalhau.models import (
     Resources,
     SpecConfig,
 )
+from bacalhau.models.debug import ComputeDebug
 from bacalhau.orchestrator.queries import Queries
 from bacalhau.orchestrator.service import Orchestrator
+from bacalhau.policy.challenge import Challenges
+from bacalhau.policy.tokens import TokenIssuer
 from bacalhau.testing.store_memory import MemoryJobStore
 from bacalhau.transport.memory import MemoryTransport
 
@@ -40,8 +46,24 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from bacalhau.orchestrator.registry import NodeRegistry
+    from bacalhau.ports import Clock
+
+SETTINGS = Settings(
+    {
+        "Compute.Auth.Token": "s3cret",
+        "Compute.Enabled": True,
+        "Compute.Orchestrators": ("nats://127.0.0.1:6001",),
+        "DisableAnalytics": True,
+        "Orchestrator.Auth.Token": "s3cret",
+        "Orchestrator.Enabled": True,
+        "Orchestrator.Host": "127.0.0.1",
+        "Orchestrator.Scheduler.WorkerCount": 2,
+    }
+)
 Record = TypeVar("Record", Job, Execution)
 
+TOKEN_KEY = rsa.generate_private_key(65537, 2048)
 VERSION = BuildVersionInfo(
     major="1",
     minor="5",
@@ -73,6 +95,7 @@ class Api:
     nodes: Nodes
     queries: Queries
     agent: AgentInfo
+    registry: NodeRegistry
     address: str = ""
 
     def url(self, path: str) -> str:
@@ -142,7 +165,8 @@ def make_api(*, node: NodeState | None = None, **limits: Any) -> Api:
     """Make an API that nobody serves yet; ``limits`` go to ``create_app``."""
     node = node or make_node_state()
     store, transport, nodes = MemoryJobStore(), MemoryTransport(), Nodes([node])
-    clock, ids = SystemClock(), SeededIds(random.Random(7))
+    clock: Clock = limits.pop("clock", None) or SystemClock()
+    ids = SeededIds(random.Random(7))
     orchestrator = Orchestrator(
         node_id=node.info.node_id,
         store=store,
@@ -153,12 +177,26 @@ def make_api(*, node: NodeState | None = None, **limits: Any) -> Api:
     )
     queries = Queries(store=store, transport=transport, nodes=nodes, sign=_sign)
     agent = AgentInfo(
-        node_id=node.info.node_id, version=node.info.bacalhau_version, node_state=lambda: node
+        node_id=node.info.node_id,
+        version=node.info.bacalhau_version,
+        node_state=lambda: node,
+        config=lambda: nested(SETTINGS),
+        activity=_idle,
     )
     app = create_app(
-        queries=queries, intake=orchestrator.intake, agent=agent, clock=clock, ids=ids, **limits
+        queries=queries,
+        intake=orchestrator.intake,
+        admission=orchestrator.admission,
+        login=Login(
+            challenges=Challenges(node_id=node.info.node_id, clock=clock, ids=ids),
+            tokens=TokenIssuer(node_id=node.info.node_id, key=TOKEN_KEY, clock=clock),
+        ),
+        agent=agent,
+        clock=clock,
+        ids=ids,
+        **limits,
     )
-    return Api(app, store, transport, nodes, queries, agent)
+    return Api(app, store, transport, nodes, queries, agent, orchestrator.registry)
 
 
 @contextlib.asynccontextmanager
@@ -196,6 +234,10 @@ async def open_stage() -> AsyncIterator[Stage]:
     async with serve_app(stage.serve, "127.0.0.1", 0) as port:
         stage.address = f"127.0.0.1:{port}"
         yield stage
+
+
+async def _idle() -> ComputeDebug:
+    return ComputeDebug()
 
 
 async def _sign(spec: SpecConfig) -> SpecConfig:

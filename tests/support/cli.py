@@ -46,12 +46,12 @@ def run_cli(
     stdin: str = "",
     terminal: bool = False,
 ) -> Outcome:
-    """Run a command line to its end. The environment is empty unless given."""
+    """Run a command line to its end. The environment is that of a new user unless given."""
     stream = Terminal if terminal else io.StringIO
     stdout, stderr = stream(), stream()
     session = Session(
         "bacalhau",
-        environment=dict(environment or {}),
+        environment={"BACALHAU_DIR": "/nowhere", **(environment or {})},
         stdin=io.StringIO(stdin),
         stdout=stdout,
         stderr=stderr,

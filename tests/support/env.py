@@ -92,6 +92,13 @@ class Env:
             *("-c", f"Publishers.Types.Local.Port={free_port()}"),
             *flags,
         ]
+        return self._start(name, arguments)
+
+    def start_devstack(self, *flags: str) -> Node:
+        """Start several nodes in one process, without Docker, and wait until the API answers."""
+        return self._start("devstack", ["devstack", "-c", "Engines.Disabled=docker", *flags])
+
+    def _start(self, name: str, arguments: Sequence[str]) -> Node:
         process = self._spawn(name, arguments)
         node = Node(name=name, popen=process.popen, log=process.log)
         self.processes[-1] = node

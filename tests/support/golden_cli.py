@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -50,6 +52,9 @@ def assert_shape(outcome: Outcome, name: str) -> None:
         shape, text = getattr(call, stream), getattr(outcome, stream)
         if shape.startswith("JSON"):
             assert list(dict.fromkeys(_paths(json.loads(text)))) == _listed_paths(shape)
+        elif shape.startswith("YAML"):
+            wanted = yaml.safe_load(shape.partition("\n")[2])
+            assert list(_paths(yaml.safe_load(text))) == list(_paths(wanted))
         else:
             pattern = "\n".join(_pattern(line) for line in _lines(shape))
             found = "\n".join(_lines(text))

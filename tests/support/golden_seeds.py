@@ -23,6 +23,7 @@ from bacalhau.models import (
     JobID,
     JobState,
     JobType,
+    Membership,
     NodeState,
     RunOutput,
     SpecConfig,
@@ -60,8 +61,10 @@ async def seed(api: Api, exchange: Exchange, values: Values) -> None:
             await _seed_stop(api, exchange, values)
         case "logs":
             await _seed_logs(api, exchange, values)
-        case "node-list" | "node-describe":
+        case "node-list" | "node-describe" | "agent-debug":
             _seed_nodes(api, body)
+        case "node-":
+            await _seed_decision(api, exchange, values)
 
 
 async def _seed_description(api: Api, exchange: Exchange, values: Values, body: Any) -> None:
@@ -179,8 +182,20 @@ async def _seed_logs(api: Api, exchange: Exchange, values: Values) -> None:
 
 
 def _seed_nodes(api: Api, body: Any) -> None:
-    found = body.get("Nodes", [body["Node"]] if "Node" in body else [])
+    one = [body["Node"]] if "Node" in body else []
+    found = body.get("Nodes", body.get("DiscoveredNodes", one))
     api.nodes.listed = msgspec.convert(found, list[NodeState]) or [make_node_state()]
+
+
+async def _seed_decision(api: Api, exchange: Exchange, values: Values) -> None:
+    membership = {
+        "node-approve-pending": Membership.PENDING,
+        "node-approve-after-reject": Membership.REJECTED,
+        "node-reject-twice": Membership.REJECTED,
+    }.get(exchange.name, Membership.APPROVED)
+    if exchange.name != "node-delete-twice":
+        await api.store.put_node(make_node_state(values.bound("node_id"), membership=membership))
+    await api.registry.load()
 
 
 def _job(values: Values, state: JobState = JobState.RUNNING, **changes: Any) -> Job:

@@ -32,6 +32,7 @@ STATUS_BY_CODE = {
     "NotFound": 404,
     "ResourceInUse": 409,
     "ConflictJobState": 409,
+    "ConflictNodeState": 409,
     "ConcurrentUpdate": 409,
     "MultipleNodesFound": 409,
     "RequestTooLarge": 413,
@@ -72,7 +73,9 @@ def encode(value: Any, *, pretty: bool = False) -> bytes:
 
 
 def answer(value: Any, *, pretty: bool = False) -> Response:
-    """Return a successful response: plain text for ``str``, JSON for anything else."""
+    """Return a response: plain text for ``str``, JSON for anything else, responses as they are."""
+    if isinstance(value, Response):
+        return value
     if isinstance(value, str):
         return PlainTextResponse(value)
     return json_answer(value, pretty=pretty)

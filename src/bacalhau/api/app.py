@@ -11,10 +11,12 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from bacalhau.api.answers import answer, error_answer
+from bacalhau.api.answers import answer, error_answer, json_answer
 from bacalhau.api.call import Call, is_pretty, request_id_of
+from bacalhau.api.door import Door, DoorKeeper, RateLimit
 from bacalhau.api.endpoints import ENDPOINTS, Endpoint
-from bacalhau.api.handlers import AgentInfo, Handlers, Intake
+from bacalhau.api.handlers import Admission, AgentInfo, Handlers, Intake
+from bacalhau.api.legacy import GONE, gone_message
 from bacalhau.api.log_socket import relay
 from bacalhau.api.middleware import BodyLimit, Deadline, ErrorBarrier, Greeting, VersionGate
 from bacalhau.api.openapi import openapi_document
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from starlette.requests import HTTPConnection, Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from bacalhau.api.login import Login
     from bacalhau.orchestrator.queries import Queries
     from bacalhau.ports import Clock, Ids
 
@@ -34,6 +37,8 @@ __all__ = ["AgentInfo", "Intake", "create_app"]
 
 BODY_LIMIT_BYTES = 10_000_000
 HANDLER_SECONDS = 30.0
+REQUESTS_PER_SECOND = 1000.0
+_OWN_ORIGIN = Door()
 _BOUND_METHODS = frozenset({"GET", "HEAD", "DELETE"})
 """Methods whose query is read (spec api.md W11)."""
 
@@ -42,30 +47,47 @@ def create_app(
     *,
     queries: Queries,
     intake: Intake,
+    admission: Admission,
+    login: Login,
     agent: AgentInfo,
     clock: Clock,
     ids: Ids,
+    door: Door = _OWN_ORIGIN,
     body_limit_bytes: int = BODY_LIMIT_BYTES,
     handler_seconds: float = HANDLER_SECONDS,
+    requests_per_second: float = REQUESTS_PER_SECOND,
 ) -> ASGIApp:
     """Return the application.
 
     Args:
         queries: The read side.
         intake: The write side.
+        admission: Decides which nodes take part.
+        login: The ways to log in.
         agent: Who answers.
         clock: For the duration of requests in the log.
         ids: For requests that bring no id of their own.
+        door: Which callers to let in.
         body_limit_bytes: Largest request body.
         handler_seconds: Longest time for an answer; streams have no limit.
+        requests_per_second: Most requests from one address.
     """
     document = openapi_document(ENDPOINTS, agent.version.git_version)
-    handlers = Handlers(queries=queries, intake=intake, agent=agent, document=document)
+    handlers = Handlers(
+        queries=queries,
+        intake=intake,
+        admission=admission,
+        login=login,
+        agent=agent,
+        document=document,
+    )
     app = Starlette(
-        routes=_routes(ENDPOINTS, handlers),
+        routes=[*_routes(ENDPOINTS, handlers), *_gone_routes()],
         middleware=[
-            Middleware(Greeting, version=agent.version, clock=clock, ids=ids),
+            Middleware(Greeting, version=agent.version, door=door, clock=clock, ids=ids),
             Middleware(ErrorBarrier),
+            Middleware(DoorKeeper, door=door),
+            Middleware(RateLimit, per_second=requests_per_second, clock=clock),
             Middleware(VersionGate, version=agent.version),
             Middleware(BodyLimit, limit_bytes=body_limit_bytes),
             Middleware(Deadline, seconds=handler_seconds),
@@ -87,6 +109,14 @@ def _routes(endpoints: Sequence[Endpoint], handlers: Handlers) -> list[BaseRoute
         else:
             routes.append(Route(row.path, _endpoint(row, handler), methods=[row.method]))
     return routes
+
+
+def _gone_routes() -> list[BaseRoute]:
+    return [Route(path, _gone, methods=[method]) for method, path in GONE]
+
+
+async def _gone(request: Request) -> Response:
+    return json_answer(gone_message(request.url.path), status=410, pretty=is_pretty(request))
 
 
 def _endpoint(row: Endpoint, handler: Any) -> Any:

@@ -31,6 +31,11 @@ class Call:
         return str(self.connection.path_params["id"])
 
     @property
+    def name(self) -> str:
+        """The name in the path of what has no id."""
+        return str(self.connection.path_params["name"])
+
+    @property
     def headers(self) -> Mapping[str, str]:
         """The request's headers; names match whatever their case."""
         return self.connection.headers

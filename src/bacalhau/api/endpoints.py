@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from bacalhau.api.legacy import BASE
 from bacalhau.api.parameters import Kind, Parameter
 from bacalhau.models import BuildVersionInfo, NodeState
 from bacalhau.models.api import (
     AliveResponse,
+    GetAgentConfigResponse,
     GetJobResponse,
     GetNodeResponse,
+    LegacyVersionResponse,
     ListExecutionsResponse,
     ListHistoryResponse,
     ListJobsResponse,
@@ -19,16 +22,20 @@ from bacalhau.models.api import (
     LogMessage,
     PutJobRequest,
     PutJobResponse,
+    PutNodeRequest,
+    PutNodeResponse,
     StopJobRequest,
     StopJobResponse,
 )
+from bacalhau.models.auth import AuthMethod, AuthRequest, AuthResponse, ListAuthMethodsResponse
+from bacalhau.models.debug import AgentDebug, ComputeDebug
 from bacalhau.orchestrator.node_listing import NODE_ORDERS
 from bacalhau.orchestrator.queries import EXECUTION_ORDERS, JOB_ORDERS
 
-BASE = "/api/v1"
 _JOBS = f"{BASE}/orchestrator/jobs"
 _NODES = f"{BASE}/orchestrator/nodes"
 _AGENT = f"{BASE}/agent"
+_AUTH = f"{BASE}/auth"
 
 OPEN = ""
 """The capability of endpoints that need none."""
@@ -205,6 +212,49 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         capability="read:node",
     ),
     Endpoint(
+        method="PUT",
+        path=f"{_NODES}/{{id}}",
+        handler="put_node",
+        summary="Approve, reject or delete a node.",
+        request=PutNodeRequest,
+        response=PutNodeResponse,
+        capability="write:node",
+    ),
+    Endpoint(
+        method="POST",
+        path=_NODES,
+        handler="post_node",
+        summary="Approve, reject or delete the node that the body names.",
+        request=PutNodeRequest,
+        response=PutNodeResponse,
+        capability="write:node",
+    ),
+    Endpoint(
+        method="GET",
+        path=_AUTH,
+        handler="list_auth_methods",
+        summary="List the ways to log in.",
+        response=ListAuthMethodsResponse,
+        capability=OPEN,
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{_AUTH}/{{name}}",
+        handler="get_auth_method",
+        summary="Describe one way to log in.",
+        response=AuthMethod,
+        capability=OPEN,
+    ),
+    Endpoint(
+        method="POST",
+        path=f"{_AUTH}/{{name}}",
+        handler="authenticate",
+        summary="Log in; 401 with the same body when the proof is not good enough.",
+        request=AuthRequest,
+        response=AuthResponse,
+        capability=OPEN,
+    ),
+    Endpoint(
         method="GET",
         path=f"{_AGENT}/alive",
         handler="agent_alive",
@@ -222,11 +272,67 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     Endpoint(
         method="GET",
+        path=f"{_AGENT}/config",
+        handler="agent_config",
+        summary="Show the configuration of the node that answers, without its secrets.",
+        response=GetAgentConfigResponse,
+        capability="read:agent",
+    ),
+    Endpoint(
+        method="GET",
         path=f"{_AGENT}/node",
         handler="agent_node",
         summary="Describe the node that answers.",
         response=NodeState,
         capability="read:agent",
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{_AGENT}/debug",
+        handler="agent_debug",
+        summary="Tell what the node that answers does and knows.",
+        response=AgentDebug,
+        capability="read:agent",
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{BASE}/node_info",
+        handler="agent_node",
+        summary="Describe the node that answers, for old clients.",
+        response=NodeState,
+        capability="read:agent",
+    ),
+    Endpoint(
+        method="POST",
+        path=f"{BASE}/compute/debug",
+        handler="compute_debug",
+        summary="Tell what the node that answers does, for old clients.",
+        response=ComputeDebug,
+        capability="read:agent",
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{BASE}/version",
+        handler="agent_version",
+        summary="Tell which program answers.",
+        response=BuildVersionInfo,
+        capability=OPEN,
+    ),
+    Endpoint(
+        method="POST",
+        path=f"{BASE}/version",
+        handler="legacy_version",
+        summary="Tell which program answers, for old clients.",
+        response=LegacyVersionResponse,
+        capability=OPEN,
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{BASE}/healthz",
+        handler="livez",
+        summary="Tell that the server answers, as text.",
+        response=str,
+        capability=OPEN,
     ),
     Endpoint(
         method="GET",

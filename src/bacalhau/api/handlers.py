@@ -3,32 +3,46 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from bacalhau.api.versions import history_for
+import msgspec
+
+from bacalhau.api.answers import json_answer
+from bacalhau.api.call import is_pretty
+from bacalhau.api.versions import history_for, knows_node_errors
+from bacalhau.errors import NotFoundError, UserError
 from bacalhau.models import Connection, HistoryType, Membership
 from bacalhau.models.api import (
     AliveResponse,
+    GetAgentConfigResponse,
     GetJobResponse,
     GetNodeResponse,
+    LegacyVersionResponse,
     ListExecutionsResponse,
     ListHistoryResponse,
     ListJobsResponse,
     ListNodesResponse,
     ListResultsResponse,
     PutJobResponse,
+    PutNodeRequest,
+    PutNodeResponse,
     StopJobRequest,
     StopJobResponse,
 )
-from bacalhau.models.decode import decode_json, decode_put_job
+from bacalhau.models.auth import AuthMethod, AuthRequest, AuthResponse, ListAuthMethodsResponse
+from bacalhau.models.debug import AgentDebug, ComputeDebug
+from bacalhau.models.decode import decode_json, decode_submission
 from bacalhau.models.selectors import parse_selector
 from bacalhau.orchestrator.queries import HistoryQuery, NodeQuery
 from bacalhau.ports import JobQuery
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+    from starlette.responses import Response
 
     from bacalhau.api.call import Call
+    from bacalhau.api.login import Login
     from bacalhau.models import BuildVersionInfo, Job, NodeID, NodeState
     from bacalhau.orchestrator.queries import Queries
     from bacalhau.protocol.messages import LogFrame
@@ -44,9 +58,17 @@ class Intake(Protocol):
     """The write side: takes jobs in, and stops them."""
 
     async def submit(
-        self, job: Job, *, warnings: list[str], client_meta: Mapping[str, str]
+        self,
+        job: Job,
+        *,
+        warnings: list[str],
+        client_meta: Mapping[str, str],
+        idempotency_token: str,
     ) -> PutJobResponse:
-        """Store a new job; ``warnings`` are answered with those found here."""
+        """Store a new job; ``warnings`` are answered with those found here.
+
+        The same job with the same token, unless that is empty, is the one stored before.
+        """
         ...
 
     async def stop(self, reference: str, reason: str) -> StopJobResponse:
@@ -54,33 +76,61 @@ class Intake(Protocol):
         ...
 
 
+class Admission(Protocol):
+    """Decides which nodes take part."""
+
+    async def decide(self, reference: str, action: str, reason: str) -> None:
+        """Approve, reject or delete a node.
+
+        Raises:
+            UserError: that cannot be done; says why.
+        """
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AgentInfo:
-    """Who answers. ``node_state`` is asked each time, as load changes."""
+    """Who answers. ``node_state`` and ``activity`` are asked each time, as load changes.
+
+    ``activity`` is None on nodes that run no jobs.
+    """
 
     node_id: NodeID
     version: BuildVersionInfo
     node_state: Callable[[], NodeState]
+    config: Callable[[], dict[str, Any]]
+    activity: Callable[[], Awaitable[ComputeDebug]] | None = None
 
 
 class Handlers:
     """Turns calls into questions and orders, and what comes back into responses."""
 
     def __init__(
-        self, *, queries: Queries, intake: Intake, agent: AgentInfo, document: dict[str, Any]
+        self,
+        *,
+        queries: Queries,
+        intake: Intake,
+        admission: Admission,
+        login: Login,
+        agent: AgentInfo,
+        document: dict[str, Any],
     ) -> None:
         self._queries = queries
         self._intake = intake
+        self._admission = admission
+        self._login = login
         self._agent = agent
         self._document = document
 
     async def put_job(self, call: Call) -> PutJobResponse:
         """Submit a job."""
-        job, warnings = decode_put_job(await call.body())
+        job, warnings, token = decode_submission(await call.body())
         meta = {
             key: call.headers[name] for name, key in _CLIENT_META.items() if name in call.headers
         }
-        return await self._intake.submit(job, warnings=warnings, client_meta=meta)
+        return await self._intake.submit(
+            job, warnings=warnings, client_meta=meta, idempotency_token=token
+        )
 
     async def list_jobs(self, call: Call) -> ListJobsResponse:
         """List jobs."""
@@ -170,6 +220,46 @@ class Handlers:
         """Describe a node."""
         return GetNodeResponse(node=self._queries.node(call.reference))
 
+    async def put_node(self, call: Call) -> PutNodeResponse:
+        """Decide on the node in the path."""
+        decision = decode_json(PutNodeRequest, await call.body())
+        return await self._decide(call, call.reference, decision)
+
+    async def post_node(self, call: Call) -> PutNodeResponse:
+        """Decide on the node in the body."""
+        decision = decode_json(PutNodeRequest, await call.body())
+        if not decision.node_id:
+            raise UserError("NodeID is missing", hint="name the node", fields=["NodeID"])
+        return await self._decide(call, decision.node_id, decision)
+
+    async def _decide(
+        self, call: Call, reference: str, decision: PutNodeRequest
+    ) -> PutNodeResponse:
+        """Decide on a node; what cannot be done is no error in the eyes of older clients."""
+        try:
+            await self._admission.decide(reference, decision.action, decision.message)
+        except UserError as error:
+            if knows_node_errors(call.client_version):
+                raise
+            return PutNodeResponse(success=False, error=error.message)
+        return PutNodeResponse(success=True)
+
+    async def list_auth_methods(self, call: Call) -> ListAuthMethodsResponse:
+        """List the ways to log in."""
+        return ListAuthMethodsResponse(methods=self._login.methods())
+
+    async def get_auth_method(self, call: Call) -> AuthMethod:
+        """Describe one way to log in."""
+        return self._login.method(call.name)
+
+    async def authenticate(self, call: Call) -> Response:
+        """Log in: 200 with a token, or 401 with the reason why there is none."""
+        request = decode_json(AuthRequest, await call.body())
+        authentication = self._login.authenticate(call.name, request)
+        status = 200 if authentication.success else 401
+        response = AuthResponse(authentication=authentication)
+        return json_answer(response, status=status, pretty=is_pretty(call.connection))
+
     async def agent_alive(self, call: Call) -> AliveResponse:
         """Tell that the server answers."""
         return AliveResponse(status="OK")
@@ -178,9 +268,37 @@ class Handlers:
         """Tell which program answers."""
         return self._agent.version
 
+    async def agent_config(self, call: Call) -> GetAgentConfigResponse:
+        """Show the configuration."""
+        # As JSON already, because maps are sorted when they are sent; this one has its own order.
+        config = msgspec.Raw(msgspec.json.encode(self._agent.config()))
+        return GetAgentConfigResponse(config=cast("dict[str, Any]", config))
+
     async def agent_node(self, call: Call) -> NodeState:
         """Describe the node that answers."""
         return self._agent.node_state()
+
+    async def agent_debug(self, call: Call) -> AgentDebug:
+        """Tell what this node does and knows."""
+        nodes = self._queries.nodes(NodeQuery())
+        if self._agent.activity is None:
+            return AgentDebug(discovered_nodes=nodes)
+        activity = await self._agent.activity()
+        return AgentDebug(
+            active_jobs=activity.active_jobs,
+            discovered_nodes=nodes,
+            jobs_completed=activity.jobs_completed,
+        )
+
+    async def compute_debug(self, call: Call) -> ComputeDebug:
+        """Tell what this compute node does."""
+        if self._agent.activity is None:
+            raise NotFoundError("this node runs no jobs", component="APIServer")
+        return await self._agent.activity()
+
+    async def legacy_version(self, call: Call) -> LegacyVersionResponse:
+        """Tell which program answers, in the form of old clients."""
+        return LegacyVersionResponse(build_version_info=self._agent.version)
 
     async def livez(self, call: Call) -> str:
         """Tell that the server answers, as text."""

@@ -13,37 +13,42 @@ from urllib.parse import unquote
 import structlog
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
 
 from bacalhau.api.answers import encode, error_answer, json_answer
+from bacalhau.api.legacy import current_path
 from bacalhau.api.versions import MINIMUM_VERSION, VERSION_HEADER, parse_version, version_headers
 from bacalhau.errors import InternalError, TransientError, UserError
 from bacalhau.models import Model
 from bacalhau.models.api import LogLine, LogMessage
 
 if TYPE_CHECKING:
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from bacalhau.api.door import Door
     from bacalhau.models import BuildVersionInfo
     from bacalhau.ports import Clock, Ids
 
 log = structlog.get_logger()
 
 _COMPONENT = "APIServer"
-_METHODS = "GET,HEAD,PUT,PATCH,POST,DELETE"
 _ENCODED_SLASH = re.compile("%2f", re.IGNORECASE)
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 _STARTS = frozenset({"http.response.start", "websocket.http.response.start", "websocket.accept"})
 
 
 class Greeting:
-    """Names the request, tells of the server in every response, and answers preflights.
+    """Names the request, and tells of the server in every response.
 
     The request's path is decoded but for slashes, so that an id cannot reach into the next segment.
+    Pages that may use the API are told so, whatever the answer.
     """
 
-    def __init__(self, app: ASGIApp, *, version: BuildVersionInfo, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self, app: ASGIApp, *, version: BuildVersionInfo, door: Door, clock: Clock, ids: Ids
+    ) -> None:
         self._app = app
+        self._door = door
         self._clock = clock
         self._ids = ids
         self._headers = [*version_headers(version), (b"vary", b"Origin")]
@@ -53,10 +58,11 @@ class Greeting:
         headers = Headers(scope=scope)
         request_id = self._request_id(headers)
         scope.setdefault("state", {})["request_id"] = request_id
-        scope["path"] = unquote(_ENCODED_SLASH.sub("%252F", scope["raw_path"].decode("latin-1")))
+        path = unquote(_ENCODED_SLASH.sub("%252F", scope["raw_path"].decode("latin-1")))
+        scope["path"] = current_path(path)
         added = [*self._headers, (b"x-request-id", request_id.encode())]
-        if "origin" in headers:
-            added.append((b"access-control-allow-origin", b"*"))
+        if "origin" in headers and self._door.admits_origin(headers["origin"], headers):
+            added.append((b"access-control-allow-origin", headers["origin"].encode("latin-1")))
         status = 0
 
         async def send_with_headers(message: Message) -> None:
@@ -67,10 +73,7 @@ class Greeting:
             await send(message)
 
         started = self._clock.monotonic()
-        if scope.get("method") == "OPTIONS":
-            await _preflight(headers)(scope, receive, send_with_headers)
-        else:
-            await self._app(scope, receive, send_with_headers)
+        await self._app(scope, receive, send_with_headers)
         log.debug(
             "request_finished",
             method=scope.get("method", "WEBSOCKET"),
@@ -83,17 +86,6 @@ class Greeting:
     def _request_id(self, headers: Headers) -> str:
         given = headers.get("x-request-id", "")
         return given if _REQUEST_ID.fullmatch(given) else self._ids.uuid().replace("-", "")
-
-
-def _preflight(headers: Headers) -> Response:
-    allowed = {
-        "Access-Control-Allow-Methods": _METHODS,
-        "Vary": "Access-Control-Request-Headers",
-    }
-    wanted = headers.get("access-control-request-headers")
-    if wanted:
-        allowed["Access-Control-Allow-Headers"] = wanted
-    return Response(status_code=204, headers=allowed)
 
 
 class ErrorBarrier:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from bacalhau.api.parameters import Parameter
 
 _NAME_IN_PATH = re.compile(r"\{(\w+)\}")
+_PATH_TEXTS = {
+    "id": "The id, or the beginning of it that no other has.",
+    "name": "The name, in full.",
+}
 _SCHEMAS: dict[Kind, dict[str, Any]] = {
     Kind.TEXT: {"type": "string"},
     Kind.LIST: {"type": "array", "items": {"type": "string"}},
@@ -75,7 +79,7 @@ def _path_parameter(name: str) -> dict[str, Any]:
         "name": name,
         "in": "path",
         "required": True,
-        "description": "The id, or the beginning of it that no other has.",
+        "description": _PATH_TEXTS[name],
         "schema": {"type": "string"},
     }
 

@@ -34,6 +34,7 @@ class Version(NamedTuple):
 
 MINIMUM_VERSION = Version(1, 4, 0)
 _FIRST_WITH_EVENTS = Version(1, 5, 0)
+_FIRST_WITH_NODE_ERRORS = Version(1, 6, 0)
 
 
 def parse_version(text: str) -> Version:
@@ -47,6 +48,11 @@ def parse_version(text: str) -> Version:
         raise ValueError(f'"{text}" is not a version such as v1.5.2')
     major, minor, patch = (int(part or 0) for part in match.groups()[:3])
     return Version(major, minor, patch, is_release=match[4] is None)
+
+
+def knows_node_errors(client: Version | None) -> bool:
+    """True for clients to which a decision on a node that cannot be taken is an error."""
+    return client is not None and client >= _FIRST_WITH_NODE_ERRORS
 
 
 class OldJobHistory(JobHistory, frozen=True, kw_only=True, omit_defaults=True):

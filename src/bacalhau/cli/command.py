@@ -84,7 +84,7 @@ class Arity:
 
 NOTHING = Arity()
 
-_HELP = Flag("help", BOOL, False, "help for this command", short="h")
+HELP = Flag("help", BOOL, False, "help for this command", short="h")
 GLOBAL_FLAGS = (
     Flag("api-host", STRING, None, "The host of the server (API.Host).", is_global=True),
     Flag("api-port", INT, None, "The port of the server (API.Port).", is_global=True),
@@ -92,7 +92,7 @@ GLOBAL_FLAGS = (
         "config",
         each("key=value", str),
         [],
-        "Set one configuration key; may be repeated.",
+        "Set one configuration key, or name a YAML file; may be repeated.",
         short="c",
         is_global=True,
     ),
@@ -104,7 +104,8 @@ class Command(click.Command):
     """A command without sub-commands.
 
     ``run`` is called with the session and every flag by its name, positional arguments as
-    ``arguments``. ``late_hint`` goes with errors in flags behind a positional argument.
+    ``arguments``. ``late_hint`` goes with errors in flags behind a positional argument. A ``raw``
+    command has no flags: all that stands behind its name are arguments.
     """
 
     def __init__(
@@ -117,19 +118,24 @@ class Command(click.Command):
         text: str,
         example: str = "",
         late_hint: str = "",
+        raw: bool = False,
     ) -> None:
-        parameters: list[click.Parameter] = [*flags, _HELP, *GLOBAL_FLAGS]
+        parameters: list[click.Parameter] = [*flags, HELP, *GLOBAL_FLAGS]
         super().__init__(name, params=parameters, help=text, add_help_option=False)
         self.run = run
         self.flags = tuple(flags)
         self.arity = arity
         self.example = example
         self.late_hint = late_hint
+        self.raw = raw
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Fill the context from a command line."""
         session: Session = ctx.obj
-        flags = (*self.flags, _HELP, *GLOBAL_FLAGS)
+        if self.raw:
+            ctx.params = {"arguments": tuple(args)}
+            return []
+        flags = (*self.flags, HELP, *GLOBAL_FLAGS)
         parsed = parse(args, flags, late_hint=self.late_hint)
         _apply_globals(session, parsed)
         if "config" in parsed.late:
@@ -162,18 +168,22 @@ class Command(click.Command):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A sub-command as its group knows it: where it is, and what it does in one line."""
+    """A sub-command as its group knows it: where it is, and what it does in one line.
+
+    ``hidden`` ones work, and no page or completion names them.
+    """
 
     module: str
     text: str
     attribute: str = "COMMAND"
+    hidden: bool = False
 
 
 class Group(click.Group):
     """Sub-commands that are imported when they are used."""
 
     def __init__(self, name: str, text: str, entries: Mapping[str, Entry | Group]) -> None:
-        parameters: list[click.Parameter] = [_HELP, *GLOBAL_FLAGS]
+        parameters: list[click.Parameter] = [HELP, *GLOBAL_FLAGS]
         super().__init__(
             name,
             params=parameters,
@@ -186,8 +196,8 @@ class Group(click.Group):
         self.text = text
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of the sub-commands, sorted."""
-        return sorted(self.entries)
+        """Return the names of the sub-commands that are shown, sorted."""
+        return sorted(name for name, entry in self.entries.items() if not entry.hidden)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a sub-command."""
@@ -199,7 +209,7 @@ class Group(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read global flags up to the name of a sub-command."""
-        parsed = parse(args, (_HELP, *GLOBAL_FLAGS), interspersed=False)
+        parsed = parse(args, (HELP, *GLOBAL_FLAGS), interspersed=False)
         _apply_globals(ctx.obj, parsed)
         if parsed.values.get("help") or not parsed.positionals:
             _show_help(ctx)
@@ -216,8 +226,27 @@ class Group(click.Group):
             return command.invoke(inner)
 
     def unknown(self, ctx: click.Context, name: str) -> None:
-        """Answer a name that is no sub-command: a group shows its help (spec cli.md 1.3)."""
+        """Answer a name that is no sub-command: a group shows its help (spec cli.md 1.3).
+
+        Raises:
+            UserError: the name looks like that of a sub-command.
+        """
+        if self.similar(ctx, name):
+            raise self.unknown_error(ctx, name)
         _show_help(ctx)
+
+    def similar(self, ctx: click.Context, name: str) -> list[str]:
+        """Return the sub-commands that look like a name."""
+        from bacalhau.cli.spelling import is_near
+
+        return [known for known in self.list_commands(ctx) if is_near(name, known)]
+
+    def unknown_error(self, ctx: click.Context, name: str) -> UserError:
+        """Return the error for a name that is no sub-command, with those that look like it."""
+        message = f'unknown command "{name}" for "{ctx.command_path}"'
+        if near := self.similar(ctx, name):
+            message += "\n\nDid you mean this?\n" + "\n".join(f"\t{known}" for known in near)
+        return UserError(message, component="CLI")
 
     def get_help(self, ctx: click.Context) -> str:
         """Return the help page."""

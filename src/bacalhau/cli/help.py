@@ -28,8 +28,9 @@ def command_help(ctx: click.Context, command: Command) -> str:
 def group_help(ctx: click.Context, group: Group) -> str:
     """Return the page of a group; its own flags are the global ones at the root only."""
     path = ctx.command_path
-    width = max(map(len, group.entries)) + 1
-    commands = [f"  {name:<{width}} {group.entries[name].text}" for name in sorted(group.entries)]
+    names = group.list_commands(ctx)
+    width = max(map(len, names)) + 1
+    commands = [f"  {name:<{width}} {group.entries[name].text}" for name in names]
     sections = [
         group.text,
         f"Usage:\n  {path} [command]",

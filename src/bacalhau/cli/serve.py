@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def run(session: Session, *, orchestrator: bool | None, compute: bool | None, name: str) -> None:
     """Run a node until a signal ends it."""
+    session.is_node = True
     roles = {"Orchestrator.Enabled": orchestrator, "Compute.Enabled": compute}
     for key, value in roles.items():
         if value is not None:
@@ -26,6 +27,7 @@ def run(session: Session, *, orchestrator: bool | None, compute: bool | None, na
         session.note("Neither --orchestrator nor --compute is given: this node is an orchestrator")
         session.set_key("Orchestrator.Enabled", "true")
         settings = session.settings
+    session.warn_without_effect("")
     from bacalhau.node import serve
 
     click.get_current_context().exit(serve(settings))

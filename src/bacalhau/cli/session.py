@@ -25,6 +25,8 @@ class Session:
         program: The name the user typed, for texts that repeat it.
         given: The flags that the command line names, by their long names.
         late_config_hint: Goes with errors in a ``--config`` that stands behind an argument.
+        is_node: Whether the settings are those of a node, which reads more variables.
+        config_arguments: What ``--config`` was given, in order.
     """
 
     def __init__(
@@ -43,15 +45,16 @@ class Session:
         self.stderr = stderr or sys.stderr
         self.given: frozenset[str] = frozenset()
         self.late_config_hint = ""
+        self.is_node = False
+        self.config_arguments: list[str] = []
         self._keys: dict[str, tuple[str, str]] = {}
-        self._assignments: list[str] = []
         self._settings: Settings | None = None
-        self._warned: set[str] = set()
+        self._noted: set[str] = set()
 
     def set_global(self, flag: str, value: Any) -> None:
         """Note a global flag, given before or behind a sub-command."""
         if flag == "config":
-            self._assignments += value
+            self.config_arguments += value
         else:
             self.set_key(_FLAG_KEYS[flag], value, flag=flag)
 
@@ -59,6 +62,11 @@ class Session:
         """Note a key that a flag of the command line sets; ``--config`` wins over it."""
         self._keys[key] = (str(value), flag)
         self._settings = None
+
+    def sets(self, key: str) -> bool:
+        """Tell whether the command line itself sets a key, by a flag or by ``--config``."""
+        assigned = (text.partition("=")[0].strip().lower() for text in self.config_arguments)
+        return key in self._keys or key.lower() in assigned
 
     @property
     def settings(self) -> Settings:
@@ -71,32 +79,46 @@ class Session:
             self._settings = self._load()
         return self._settings
 
+    @property
+    def flag_assignments(self) -> list[str]:
+        """What flags other than ``--config`` set, as ``KEY=VALUE``."""
+        return [f"{key}={value}" for key, (value, _) in self._keys.items()]
+
     def _load(self) -> Settings:
         from bacalhau.config import Settings
+        from bacalhau.config.sources import split_arguments
 
-        for assignment in self._assignments:
-            if "=" not in assignment and assignment.endswith((".yaml", ".yml")):
-                raise UserError(
-                    f"{assignment}: configuration files are not supported yet",
-                    code="ConfigurationError",
-                    hint="set single keys: -c KEY=VALUE",
-                    component="CLI",
-                )
-        flags = [f"{key}={value}" for key, (value, _) in self._keys.items()]
         self._warn_of_conflicts()
         try:
-            return Settings.load(self.environment, [*flags, *self._assignments])
+            files, assignments = split_arguments(self.config_arguments)
+            settings = Settings.find(
+                self.environment,
+                [*self.flag_assignments, *assignments],
+                files,
+                is_node=self.is_node,
+            )
         except UserError as exc:
             if self.late_config_hint:
                 exc.hint = f"{exc.hint}\n{self.late_config_hint}".strip()
             raise
+        for warning in settings.warnings:
+            self.note_once(f"Warning: {warning}")
+        return settings
+
+    def _assigned(self) -> set[str]:
+        return {text.partition("=")[0].strip().lower() for text in self.config_arguments}
 
     def _warn_of_conflicts(self) -> None:
-        assigned = {text.partition("=")[0].strip().lower() for text in self._assignments}
+        assigned = self._assigned()
         for key, (_, flag) in self._keys.items():
-            if flag and flag not in self._warned and key.lower() in assigned:
-                self._warned.add(flag)
-                self.note(f"--{flag} has no effect: --config sets {key}")
+            if flag and key.lower() in assigned:
+                self.note_once(f"--{flag} has no effect: --config sets {key}")
+
+    def warn_without_effect(self, *prefixes: str) -> None:
+        """Tell which keys are set although nothing reads them yet."""
+        for name in self.settings.without_effect:
+            if name.startswith(prefixes):
+                self.note_once(f"Warning: {name} is set, and has no effect in this version")
 
     def client(self, *, timeout_seconds: float | None = None) -> Client:
         """Return a client for the server that the settings name; it connects when it is used."""
@@ -104,6 +126,7 @@ class Session:
         from bacalhau.client.api import DEFAULT_TIMEOUT_SECONDS
         from bacalhau.lib.build import build_headers
 
+        self.warn_without_effect("API.TLS.UseTLS", "API.TLS.CAFile")
         host = self.settings.text("API.Host")
         return Client(
             _ANY_ADDRESS.get(host, host),
@@ -126,6 +149,12 @@ class Session:
         self.stdout.flush()
         self.stderr.write(f"{line}\n")
         self.stderr.flush()
+
+    def note_once(self, line: str) -> None:
+        """Write a line to standard error unless it was written before."""
+        if line not in self._noted:
+            self._noted.add(line)
+            self.note(line)
 
     def warn(self, kind: str, text: str) -> None:
         """Tell of an ``Error`` or a ``Warning`` on standard error that does not end the command."""

@@ -25,6 +25,7 @@ RUNTIME_FLAGS = (
     Flag("follow", BOOL, False, "Show the job's output instead of its progress.", short="f"),
     Flag("node-details", BOOL, False, "Show what each node printed, at the end."),
     Flag("dry-run", BOOL, False, "Print the job and do not submit it."),
+    Flag("group-events", BOOL, False, "Show one line for each execution instead of each event."),
 )
 _RUNTIME_NAMES = frozenset(flag.long.replace("-", "_") for flag in RUNTIME_FLAGS)
 _SYSTEM_FIELDS = ("CreateTime", "ID", "ModifyTime", "Revision", "State", "Version")
@@ -41,6 +42,7 @@ class Runtime:
     follow: bool
     node_details: bool
     dry_run: bool
+    group_events: bool
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Runtime:
@@ -154,6 +156,7 @@ def _watch(session: Session, client: Client, job_id: str, job: Job, runtime: Run
             timeout_seconds=runtime.wait_timeout_secs,
             long_running=job.type.is_long_running,
             quiet=runtime.id_only,
+            grouped=runtime.group_events,
         )
         final = client.job(job_id).job
         if final.state.state_type == "Failed":

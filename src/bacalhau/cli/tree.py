@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bacalhau.cli.command import Entry, Group
-from bacalhau.errors import UserError
 
 if TYPE_CHECKING:
     import click
@@ -20,26 +19,17 @@ class Root(Group):
 
     def unknown(self, ctx: click.Context, name: str) -> None:
         """Refuse an unknown command and name those that look like it."""
-        message = f'unknown command "{name}" for "{ctx.command_path}"'
-        near = [known for known in sorted(self.entries) if _is_near(name, known)]
-        if near:
-            message += "\n\nDid you mean this?\n" + "\n".join(f"\t{known}" for known in near)
-        raise UserError(message, component="CLI")
+        raise self.unknown_error(ctx, name)
 
 
-def _is_near(typed: str, known: str) -> bool:
-    return known.startswith(typed.lower()) or _edits(typed.lower(), known) <= 2
+def _deprecated(*names: str) -> dict[str, Entry]:
+    return {
+        name: Entry("bacalhau.cli.deprecated", "Deprecated.", name.upper(), hidden=True)
+        for name in names
+    }
 
 
-def _edits(one: str, other: str) -> int:
-    """Return the Levenshtein distance of two texts."""
-    row = list(range(len(other) + 1))
-    for i, letter in enumerate(one, start=1):
-        before, row = row, [i]
-        for j, wanted in enumerate(other, start=1):
-            row.append(min(before[j] + 1, row[-1] + 1, before[j - 1] + (letter != wanted)))
-    return row[-1]
-
+_SHELLS = {"bash": "Bash", "fish": "fish", "powershell": "PowerShell", "zsh": "zsh"}
 
 ROOT = Root(
     "bacalhau",
@@ -51,15 +41,35 @@ ROOT = Root(
             _entries(
                 "agent",
                 alive="Ask whether the server answers.",
+                config="Show the configuration of the node that answers.",
                 node="Show the node that answers.",
                 version="Show which program answers.",
             ),
         ),
+        "completion": Group(
+            "completion",
+            "Print a script that makes a shell complete commands, flags and keys.",
+            {
+                shell: Entry("bacalhau.cli.completion", f"For {name}.", shell.upper())
+                for shell, name in _SHELLS.items()
+            },
+        ),
+        "config": Group(
+            "config",
+            "Look at and change the configuration.",
+            _entries(
+                "config",
+                list="Show every key with its effective value.",
+                set="Set one key in the configuration file.",
+            ),
+        ),
+        "devstack": Entry("bacalhau.cli.devstack", "Run several nodes in one process."),
         "docker": Group(
             "docker",
             "Run containers.",
             _entries("docker", run="Run a container as a job."),
         ),
+        "exec": Entry("bacalhau.cli.exec_command", "Run a Python or DuckDB program as a job."),
         "help": Entry("bacalhau.cli.help_command", "Show the help of a command."),
         "job": Group(
             "job",
@@ -74,19 +84,32 @@ ROOT = Root(
                 logs="Show the output of a job.",
                 run="Run a job that a file describes.",
                 stop="Stop a job.",
-            ),
+            )
+            | {"exec": Entry("bacalhau.cli.exec_command", "Run a program.", hidden=True)},
         ),
         "node": Group(
             "node",
-            "Look at the nodes of the cluster.",
-            _entries("node", list="List nodes."),
+            "Look at the nodes of the cluster, and decide on them.",
+            _entries("node", describe="Show everything about a node.", list="List nodes.")
+            | {
+                "approve": Entry("bacalhau.cli.node.decide", "Let a node take work.", "APPROVE"),
+                "reject": Entry("bacalhau.cli.node.decide", "Give a node no work.", "REJECT"),
+                "delete": Entry("bacalhau.cli.node.decide", "Forget a node.", "DELETE"),
+            },
         ),
         "serve": Entry("bacalhau.cli.serve", "Run a node: orchestrator, compute node, or both."),
         "version": Entry("bacalhau.cli.version", "Show the versions of client and server."),
         "wasm": Group(
             "wasm",
             "Run WebAssembly modules.",
-            _entries("wasm", run="Run a WebAssembly module as a job."),
+            _entries(
+                "wasm",
+                run="Run a WebAssembly module as a job.",
+                validate="Check that a WebAssembly module can run.",
+            ),
         ),
+        **_deprecated("cancel", "create", "describe", "get", "id", "list", "logs", "validate"),
+        "__complete": Entry("bacalhau.cli.completing", "Complete.", hidden=True),
+        "__completeNoDesc": Entry("bacalhau.cli.completing", "Complete.", "BARE", hidden=True),
     },
 )

@@ -22,13 +22,14 @@ class Kind:
 
     ``read`` turns text into a value and raises ValueError with the reason when it cannot. Values
     of a kind that ``gathers`` are lists or maps, and those of repeated flags add up. A ``switch``
-    needs no value and takes one only behind ``=``.
+    needs no value and takes one only behind ``=``. ``words`` are all values there are, if few.
     """
 
     name: str
     read: Callable[[str], Any]
     gathers: bool = False
     switch: bool = False
+    words: tuple[str, ...] = ()
 
 
 def _boolean(text: str) -> bool:
@@ -90,7 +91,7 @@ def choice(name: str, words: Sequence[str]) -> Kind:
             raise ValueError(f"should be one of [{listed}]")
         return text
 
-    return Kind(name, read)
+    return Kind(name, read, words=tuple(words))
 
 
 def each(name: str, read_one: Callable[[str], Any]) -> Kind:

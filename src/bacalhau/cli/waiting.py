@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from bacalhau.cli.grouping import GroupedProgress
 from bacalhau.cli.job.logs import print_logs
 from bacalhau.cli.table import TableStyle, render_table
 from bacalhau.cli.views.events import ProgressFilter, progress_columns
@@ -37,15 +38,18 @@ def wait(
     timeout_seconds: float,
     long_running: bool,
     quiet: bool,
+    grouped: bool = False,
 ) -> None:
     """Print events of a job until it ends, or for ``long_running`` ones until an execution starts.
+
+    ``grouped`` shows a row for each execution instead of one for each event.
 
     Cancellation: KeyboardInterrupt passes through; the terminal is left in order.
 
     Raises:
         BacalhauError: the server cannot be asked.
     """
-    progress = _Progress(session, quiet=quiet)
+    progress = (GroupedProgress if grouped else _Progress)(session, quiet=quiet)
     deadline = SystemClock().monotonic() + timeout_seconds
     try:
         for items in _pages(client, job_id, progress, deadline):
@@ -63,7 +67,7 @@ def wait(
 
 
 def _pages(
-    client: Client, job_id: str, progress: _Progress, deadline: float
+    client: Client, job_id: str, progress: _Progress | GroupedProgress, deadline: float
 ) -> Iterator[Sequence[JobHistory]]:
     """Yield events as they come, a list for each question; ends when no more will ever come."""
     token = ""

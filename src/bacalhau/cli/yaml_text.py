@@ -40,12 +40,13 @@ def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
-def dump_yaml(value: Any) -> str:
+def dump_yaml(value: Any, *, indent: int = 2) -> str:
     """Return a value made of dicts, lists, texts, numbers, booleans and None as a document."""
     text: str = yaml.dump(
         value,
         Dumper=_Dumper,
         sort_keys=True,
+        indent=indent,
         default_flow_style=False,
         allow_unicode=True,
         width=float("inf"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from bacalhau.client import requests
 from bacalhau.client.http import HttpTransport
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         ListNodesResponse,
         LogLine,
         PutJobResponse,
+        PutNodeResponse,
         StopJobResponse,
     )
     from bacalhau.models.job import Job, SpecConfig
@@ -104,6 +105,10 @@ class Client:
         """Read one node."""
         return self._transport.send(requests.node(node_id)).node
 
+    def decide_node(self, node_id: str, action: str, message: str = "") -> PutNodeResponse:
+        """Approve, reject or delete a node; the answer says whether that was possible."""
+        return self._transport.send(requests.decide_node(node_id, action, message))
+
     def alive(self) -> str:
         """Return ``OK`` when the server answers."""
         return self._transport.send(requests.alive()).status
@@ -111,6 +116,10 @@ class Client:
     def version(self) -> BuildVersionInfo:
         """Return which program answers."""
         return self._transport.send(requests.version())
+
+    def agent_config(self) -> dict[str, Any]:
+        """Read the configuration of the node that answers, nested as in a configuration file."""
+        return self._transport.send(requests.agent_config()).config
 
     def agent_node(self) -> NodeState:
         """Read the node that answers."""

@@ -15,6 +15,7 @@ from bacalhau.client.failures import failure_from_answer
 from bacalhau.errors import InternalError
 from bacalhau.models.api import (
     AliveResponse,
+    GetAgentConfigResponse,
     GetJobResponse,
     GetNodeResponse,
     ListExecutionsResponse,
@@ -24,6 +25,8 @@ from bacalhau.models.api import (
     ListResultsResponse,
     PutJobRequest,
     PutJobResponse,
+    PutNodeRequest,
+    PutNodeResponse,
     StopJobRequest,
     StopJobResponse,
 )
@@ -159,7 +162,14 @@ def nodes(
 
 def node(node_id: str) -> Request[GetNodeResponse]:
     """Read one node."""
-    return Request("GET", f"{_NODES}/{quote(node_id, safe='')}", GetNodeResponse)
+    return Request("GET", _node_path(node_id), GetNodeResponse)
+
+
+def decide_node(node_id: str, action: str, message: str) -> Request[PutNodeResponse]:
+    """Approve, reject or delete a node; ``message`` is kept with the decision."""
+    decision = PutNodeRequest(action=action, message=message, node_id=node_id)
+    body = msgspec.json.encode(decision)
+    return Request("PUT", _node_path(node_id), PutNodeResponse, body=body)
 
 
 def alive() -> Request[AliveResponse]:
@@ -170,6 +180,11 @@ def alive() -> Request[AliveResponse]:
 def version() -> Request[BuildVersionInfo]:
     """Ask which program answers."""
     return Request("GET", f"{_AGENT}/version", BuildVersionInfo)
+
+
+def agent_config() -> Request[GetAgentConfigResponse]:
+    """Read the configuration of the node that answers."""
+    return Request("GET", f"{_AGENT}/config", GetAgentConfigResponse)
 
 
 def agent_node() -> Request[NodeState]:
@@ -190,6 +205,10 @@ def logs_target(job_id: str, *, execution_id: str, follow: bool, tail: bool) -> 
 
 def _job_path(job_id: str) -> str:
     return f"{_JOBS}/{quote(job_id, safe='')}"
+
+
+def _node_path(node_id: str) -> str:
+    return f"{_NODES}/{quote(node_id, safe='')}"
 
 
 def _given(*pairs: tuple[str, str]) -> list[tuple[str, str]]:

@@ -93,7 +93,7 @@ class Bidder:
             said = error_event(self._clock.now_ns(), Topic.EXEC_SCANNING, exc)
             return Move(step=Step.FAILED, event=said, retryable=exc.retryable, tells=True)
         if bid.reasons:
-            said = event(self._clock.now_ns(), Topic.EXEC_SCANNING, bid.text)
+            said = event(self._clock.now_ns(), Topic.EXEC_SCANNING, bid.text, Hint=bid.hint)
             return Move(step=Step.REFUSED, event=said, tells=True)
         return Move(step=Step.BID, allocated=bid.allocated, tells=True)
 

@@ -6,23 +6,30 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from bacalhau.compute.admission import locality_reasons, policy_reasons
 from bacalhau.compute.failures import told_as
 from bacalhau.compute.inputs import inputs_of, total_size
-from bacalhau.models import AllocatedResources, NetworkType
+from bacalhau.compute.probe_command import ask_command
+from bacalhau.compute.probe_payload import probe_payload
+from bacalhau.compute.probe_url import ask_url
+from bacalhau.errors import UnsuitableNodeError
+from bacalhau.models import AllocatedResources
 from bacalhau.models.capacity import task_resources
 from bacalhau.scheduling.feasibility import format_resources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bacalhau.compute.options import ComputeOptions
     from bacalhau.compute.plugins import Plugins
     from bacalhau.models import InputSource, Job, Resources, Task
 
 
 class Bid(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to an offer: no reasons against it means yes."""
+    """The answer to an offer: no reasons against it means yes. ``hint`` says what would help."""
 
     reasons: tuple[str, ...] = ()
+    hint: str = ""
     allocated: AllocatedResources = AllocatedResources()
 
     @property
@@ -34,18 +41,10 @@ class Bid(msgspec.Struct, frozen=True, kw_only=True):
 class BidPolicy:
     """Judges offers by what the node is, never by what it is busy with."""
 
-    def __init__(
-        self,
-        *,
-        plugins: Plugins,
-        capacity: Resources,
-        accept_networked_jobs: bool,
-        read_timeout_seconds: float,
-    ) -> None:
+    def __init__(self, *, plugins: Plugins, capacity: Resources, options: ComputeOptions) -> None:
         self._plugins = plugins
         self._capacity = capacity
-        self._accept_networked_jobs = accept_networked_jobs
-        self._read_timeout_seconds = read_timeout_seconds
+        self._options = options
 
     async def judge(self, job: Job) -> Bid:
         """Make a bid; the checks that cost something wait until the cheap ones agree.
@@ -55,25 +54,22 @@ class BidPolicy:
         """
         task = job.task
         inputs = inputs_of(task, self._plugins)
-        reasons = await self._cheap_reasons(task, inputs)
+        reasons = policy_reasons(task, self._options) + await self._missing_reasons(task, inputs)
         if reasons:
             return Bid(reasons=tuple(reasons))
         self._check_parameters(task, inputs)
         requested = task_resources(task)
-        reasons = self._resource_reasons(requested)
+        reasons = await locality_reasons(inputs, self._plugins.sources, self._options)
+        reasons += self._resource_reasons(requested)
+        if not reasons:
+            reasons = await self._probe_reasons(job)
         if not reasons:
             reasons = await self._engine_reasons(task, requested)
-        if not reasons:
-            requested = await self._with_inputs(requested, inputs)
-            reasons = self._resource_reasons(requested)
         if reasons:
             return Bid(reasons=tuple(reasons))
-        return Bid(allocated=AllocatedResources(tasks={task.name: requested}))
+        return await self._with_inputs(task, inputs, requested)
 
-    async def _cheap_reasons(self, task: Task, inputs: Sequence[InputSource]) -> list[str]:
-        reasons = []
-        if task.network.type is not NetworkType.NONE and not self._accept_networked_jobs:
-            reasons.append("this node does not run jobs that require network access")
+    async def _missing_reasons(self, task: Task, inputs: Sequence[InputSource]) -> list[str]:
         missing = []
         publisher = task.publisher.kind
         if publisher and await self._plugins.publishers.get(publisher) is None:
@@ -83,7 +79,7 @@ class BidPolicy:
                 missing.append(kind)  # noqa: PERF401 - it waits, and there are few
         if await self._plugins.engines.get(task.engine.kind) is None:
             missing.append(task.engine.kind)
-        return reasons + [f'this node does not support "{kind}"' for kind in missing]
+        return [f'this node does not support "{kind}"' for kind in missing]
 
     def _check_parameters(self, task: Task, inputs: Sequence[InputSource]) -> None:
         """Judge parameters again: the orchestrator may know less of a plug-in than this node.
@@ -102,12 +98,41 @@ class BidPolicy:
             if source is not None:
                 source.check(wanted.source)
 
-    async def _with_inputs(self, requested: Resources, inputs: Sequence[InputSource]) -> Resources:
+    async def _with_inputs(
+        self, task: Task, inputs: Sequence[InputSource], requested: Resources
+    ) -> Bid:
+        """Add the size of the inputs to what is asked for, and judge that."""
+        limit_seconds = self._options.read_timeout_seconds
         with told_as("calculating resource usage of job: "):
-            size_bytes = await total_size(
-                inputs, self._plugins.sources, limit_seconds=self._read_timeout_seconds
+            try:
+                size_bytes = await total_size(
+                    inputs, self._plugins.sources, limit_seconds=limit_seconds
+                )
+            except UnsuitableNodeError as exc:
+                return Bid(reasons=(exc.message,), hint=exc.hint)
+        requested = msgspec.structs.replace(requested, disk=max(requested.disk, size_bytes))
+        reasons = self._resource_reasons(requested)
+        if reasons:
+            return Bid(reasons=tuple(reasons))
+        return Bid(allocated=AllocatedResources(tasks={task.name: requested}))
+
+    async def _probe_reasons(self, job: Job) -> list[str]:
+        options = self._options
+        if not options.probe_exec and not options.probe_http:
+            return []
+        try:
+            payload = probe_payload(job)
+        except ValueError as exc:
+            return [f"this node does not {exc}"]
+        reasons = []
+        limit_seconds = options.probe_seconds
+        if options.probe_exec:
+            reasons.append(
+                await ask_command(options.probe_exec, payload, limit_seconds=limit_seconds)
             )
-        return msgspec.structs.replace(requested, disk=max(requested.disk, size_bytes))
+        if options.probe_http:
+            reasons.append(await ask_url(options.probe_http, payload, limit_seconds=limit_seconds))
+        return [reason for reason in reasons if reason]
 
     async def _engine_reasons(self, task: Task, requested: Resources) -> list[str]:
         engine = self._plugins.engines.find(task.engine.kind)

@@ -15,6 +15,11 @@ class ComputeOptions:
 
     Attributes:
         accept_networked_jobs: Run tasks that use the network.
+        reject_stateless_jobs: Refuse tasks without inputs.
+        requires_local_inputs: Refuse tasks whose inputs are not all on the node already.
+        probe_exec: A command that is asked about each job; empty for none.
+        probe_http: A URL that is asked about each job; empty for none.
+        probe_seconds: The longest time for each of the two to answer.
         read_timeout_seconds: The longest time to list one input.
         heartbeat_seconds: Time between signs of life.
         silent_heartbeats: After so many of them without a word, Hello is said instead.
@@ -29,6 +34,11 @@ class ComputeOptions:
     """
 
     accept_networked_jobs: bool = False
+    reject_stateless_jobs: bool = False
+    requires_local_inputs: bool = False
+    probe_exec: str = ""
+    probe_http: str = ""
+    probe_seconds: float = 10.0
     read_timeout_seconds: float = 300.0
     heartbeat_seconds: float = 15.0
     silent_heartbeats: int = 4
@@ -44,8 +54,13 @@ class ComputeOptions:
     @classmethod
     def of(cls, settings: Settings) -> ComputeOptions:
         """Take what an operator can set; the rest keeps its default."""
+        admission = "JobAdmissionControl"
         return cls(
-            accept_networked_jobs=settings.flag("JobAdmissionControl.AcceptNetworkedJobs"),
+            accept_networked_jobs=settings.flag(f"{admission}.AcceptNetworkedJobs"),
+            reject_stateless_jobs=settings.flag(f"{admission}.RejectStatelessJobs"),
+            requires_local_inputs=settings.text(f"{admission}.Locality").lower() == "local",
+            probe_exec=settings.text(f"{admission}.ProbeExec"),
+            probe_http=settings.text(f"{admission}.ProbeHTTP"),
             read_timeout_seconds=settings.seconds("InputSources.ReadTimeout"),
             heartbeat_seconds=settings.seconds("Compute.Heartbeat.Interval"),
         )

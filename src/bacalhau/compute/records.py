@@ -12,6 +12,7 @@ from bacalhau.compute.moves import message_of, moved
 from bacalhau.errors import StaleWriteError, TransientError
 from bacalhau.lib.backoff import Backoff
 from bacalhau.lifecycle.local import Refusal
+from bacalhau.models import ComputeState
 from bacalhau.ports import LocalChanges
 
 if TYPE_CHECKING:
@@ -35,11 +36,13 @@ class Records:
 
     Attributes:
         outgoing: Set whenever the outbox may hold something new.
+        completed: How many executions have completed since the process started.
     """
 
     def __init__(self, store: ExecutionStore, clock: Clock) -> None:
         self.store = store
         self.outgoing = asyncio.Event()
+        self.completed = 0
         self._clock = clock
 
     def read(self, execution_id: ExecutionID) -> LocalExecution | None:
@@ -63,6 +66,7 @@ class Records:
                 await self.write([after], [message] if message else [])
             except StaleWriteError:
                 continue
+            self.completed += after.state is ComputeState.COMPLETED
             return following(after)
 
     async def write(

@@ -20,6 +20,7 @@ from bacalhau.compute.portrait import Portrait
 from bacalhau.compute.records import Records
 from bacalhau.compute.recovery import sweep, take_up
 from bacalhau.compute.runner import Runner
+from bacalhau.models.debug import ActiveExecution, ComputeDebug
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -115,6 +116,14 @@ class ComputeNode:
         """Return what the node offers, and how much of it is free."""
         return await self._portrait.load()
 
+    async def activity(self) -> ComputeDebug:
+        """Return what has not ended, and how much has completed since the start."""
+        live = await self._records.store.live()
+        return ComputeDebug(
+            active_jobs=[_active(record) for record in live],
+            jobs_completed=self._records.completed,
+        )
+
     def _surroundings(self) -> Surroundings:
         return Surroundings(
             records=self._records,
@@ -129,8 +138,7 @@ class ComputeNode:
         return BidPolicy(
             plugins=self._plugins,
             capacity=self._ledger.capacity,
-            accept_networked_jobs=self._options.accept_networked_jobs,
-            read_timeout_seconds=self._options.read_timeout_seconds,
+            options=self._options,
         )
 
     def _link(self, endpoint: Endpoint) -> Link:
@@ -145,6 +153,15 @@ class ComputeNode:
             ids=self._ids,
             options=self._options,
         )
+
+
+def _active(record: LocalExecution) -> ActiveExecution:
+    return ActiveExecution(
+        execution_id=record.id,
+        job_id=record.execution.job_id,
+        state=record.state.name.title().replace("_", ""),
+        allocated_resources=record.execution.allocated_resources,
+    )
 
 
 class _Workforce:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import wasmtime
 
 from bacalhau.errors import BacalhauError, ExecutionError, TransientError
+from bacalhau.lib.wasm import new_engine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,21 +29,6 @@ _MAGIC = b"\0asm"
 _CORE_VERSION = b"\1\0\0\0"
 _MODULE_LIMIT_BYTES = 256 * 2**20
 _CACHE_LIMIT_BYTES = 2**30
-
-
-def new_engine() -> wasmtime.Engine:
-    """Make an engine. All have the same configuration, so that they share compiled code.
-
-    Language: WebAssembly 2.0, without what would escape the limits on memory and threads.
-    """
-    config = wasmtime.Config()
-    config.epoch_interruption = True
-    config.wasm_threads = False
-    config.shared_memory = False
-    config.wasm_memory64 = False
-    config.wasm_multi_memory = False
-    config.wasm_gc = False
-    return wasmtime.Engine(config)
 
 
 def only_file(path: Path, pattern: str = "*") -> Path:

@@ -16,9 +16,10 @@ import wasmtime
 
 from bacalhau.engines._wasm_files import build_skeleton
 from bacalhau.engines._wasm_host import WASI, HostCalls
-from bacalhau.engines._wasm_modules import COMPONENT, new_engine
+from bacalhau.engines._wasm_modules import COMPONENT
 from bacalhau.engines._wasm_output import OutputPipes
 from bacalhau.errors import ExecutionError, TransientError
+from bacalhau.lib.wasm import new_engine
 from bacalhau.ports import Stream
 
 if TYPE_CHECKING:

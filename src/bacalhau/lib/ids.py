@@ -9,6 +9,14 @@ if TYPE_CHECKING:
     import random
 
 
+_DERIVED = uuid.UUID("5d3c9f0e-6a41-4b7e-9d55-0c1f7be2a4d6")
+
+
+def derived_uuid(*texts: str) -> str:
+    """Return the UUID, version 5, that always stands for the same texts in the same order."""
+    return str(uuid.uuid5(_DERIVED, "\0".join(texts)))
+
+
 class RandomIds:
     """Identifiers that nobody can guess."""
 

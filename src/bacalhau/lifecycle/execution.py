@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 LOST = "NodeLost"
 _CAUSE = "Cause"
 _RETRYABLE = "Retryable"
+_UNEXPECTED = "execution completed unexpectedly"
 
 
 def create(draft: JobDraft, execution: Execution) -> None:
@@ -127,12 +128,14 @@ def _run_result(draft: JobDraft, execution: Execution, message: RunResult) -> bo
     ended = msgspec.structs.replace(
         execution, run_output=message.run_output, published_result=message.published_result
     )
+    lasting = draft.job.type.is_long_running
     _put(
         draft,
         ended,
         DesiredState.STOPPED,
-        ComputeState.COMPLETED,
-        desired_message="execution completed",
+        ComputeState.FAILED if lasting else ComputeState.COMPLETED,
+        _UNEXPECTED if lasting else "",
+        desired_message=_UNEXPECTED if lasting else "execution completed",
     )
     _record(draft, execution, message.events)
     return True

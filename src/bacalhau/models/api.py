@@ -6,6 +6,8 @@ they are accepted and dropped with all other unknown keys.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from bacalhau.models._naming import Model, always, always_list
@@ -13,7 +15,7 @@ from bacalhau.models.execution import Execution
 from bacalhau.models.history import JobHistory
 from bacalhau.models.ids import EvaluationID, JobID
 from bacalhau.models.job import Job, SpecConfig
-from bacalhau.models.node import NodeState
+from bacalhau.models.node import BuildVersionInfo, NodeState
 
 
 class PutJobRequest(Model, frozen=True, kw_only=True):
@@ -91,10 +93,37 @@ class GetNodeResponse(Model, frozen=True, kw_only=True):
     node: NodeState
 
 
+class PutNodeRequest(Model, frozen=True, kw_only=True):
+    """Decide on a node: ``action`` is ``approve``, ``reject`` or ``delete``."""
+
+    action: str = always("")
+    message: str = always("")
+    node_id: str = always("")
+
+
+class PutNodeResponse(Model, frozen=True, kw_only=True, omit_defaults=True):
+    """Whether it was done; ``error`` says why not."""
+
+    success: bool = always(False)
+    error: str = ""
+
+
 class AliveResponse(Model, frozen=True, kw_only=True):
     """The server answers."""
 
     status: str = always("")
+
+
+class LegacyVersionResponse(Model, frozen=True, kw_only=True):
+    """Which program answers, as clients before v1.4 ask for it."""
+
+    build_version_info: BuildVersionInfo = msgspec.field(name="build_version_info")
+
+
+class GetAgentConfigResponse(Model, frozen=True, kw_only=True):
+    """The configuration of a node, nested as in a configuration file, without its secrets."""
+
+    config: dict[str, Any] = msgspec.field(default_factory=dict, name="config")
 
 
 class ErrorBody(Model, frozen=True, kw_only=True, omit_defaults=True):

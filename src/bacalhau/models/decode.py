@@ -98,11 +98,27 @@ def decode_put_job(body: bytes) -> tuple[Job, list[str]]:
     Raises:
         ValidationError: as ``decode_job``, or not JSON.
     """
+    job, warnings, _ = decode_submission(body)
+    return job, warnings
+
+
+def decode_submission(body: bytes) -> tuple[Job, list[str], str]:
+    """Read the body of a submission; return the job, warnings, and the idempotency token or "".
+
+    Raises:
+        ValidationError: as ``decode_job``, or not JSON.
+    """
     data = parse_json(body) if body.strip() else {}
     if not isinstance(data, dict):
         raise ValidationError('expected an object with the key "Job"', fields=["Job"])
-    key = find_key(data, "Job")
-    return decode_job(None if key is None else data[key])
+    job, warnings = decode_job(_value(data, "Job"))
+    token = _value(data, "IdempotencyToken")
+    return job, warnings, token if isinstance(token, str) else ""
+
+
+def _value(data: dict[Any, Any], name: str) -> Any:
+    key = find_key(data, name)
+    return None if key is None else data[key]
 
 
 def decode_params(wanted: type[T], spec: SpecConfig, path: str = "Params") -> T:

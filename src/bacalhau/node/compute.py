@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 PROTOCOLS = ["bprotocol/v2", "ncl/v1"]
 
 
-async def start_compute(host: Host, stack: AsyncExitStack) -> None:
-    """Start a compute node within ``stack``.
+async def start_compute(host: Host, stack: AsyncExitStack) -> ComputeNode:
+    """Start a compute node within ``stack``; return it.
 
     Raises:
         UserError: a plug-in cannot be opened, or the store cannot.
@@ -60,6 +60,7 @@ async def start_compute(host: Host, stack: AsyncExitStack) -> None:
         options=ComputeOptions.of(host.settings),
     )
     await stack.enter_async_context(node.run())
+    return node
 
 
 def _info(host: Host) -> NodeInfo:

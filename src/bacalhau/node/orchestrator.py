@@ -44,6 +44,7 @@ def _options(settings: Settings) -> OrchestratorOptions:
     prefix = "JobDefaults.Batch.Task.Resources"
     return OrchestratorOptions(
         disconnect_timeout_seconds=settings.seconds("Orchestrator.NodeManager.DisconnectTimeout"),
+        is_approval_manual=settings.flag("Orchestrator.NodeManager.ManualApproval"),
         defaults=TaskDefaults(
             cpu=settings.text(f"{prefix}.CPU"), memory=settings.text(f"{prefix}.Memory")
         ),

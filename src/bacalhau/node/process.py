@@ -74,22 +74,22 @@ def serve(settings: Settings) -> int:
 
 async def _serve(host: Host, *, compute: bool) -> None:
     stop = asyncio.Event()
-    _on_signals(stop)
+    stop_on_signals(stop)
     try:
         async with AsyncExitStack() as stack:
             orchestrator, store = await start_orchestrator(host, stack)
-            if compute:
-                await start_compute(host, stack)
-                await _joined(host, orchestrator)
-            port = await start_api(host, orchestrator, store, stack)
+            node = await start_compute(host, stack) if compute else None
+            if node is not None:
+                await wait_joined(host, orchestrator)
+            port = await start_api(host, orchestrator, store, stack, compute=node)
             _announce(host, port)
             await stop.wait()
             log.info("node_stopping", node_id=host.node_id)
     except* BacalhauError as group:
-        raise _first(group) from group
+        raise first_error(group) from group
 
 
-async def _joined(host: Host, orchestrator: Orchestrator) -> None:
+async def wait_joined(host: Host, orchestrator: Orchestrator) -> None:
     """Wait for our own compute node, so that the first job submitted finds it."""
     try:
         async with asyncio.timeout(JOIN_SECONDS):
@@ -98,12 +98,14 @@ async def _joined(host: Host, orchestrator: Orchestrator) -> None:
         log.warning("node_joins_late", node_id=host.node_id)
 
 
-def _first(group: BaseExceptionGroup[BacalhauError]) -> BacalhauError:
+def first_error(group: BaseExceptionGroup[BacalhauError]) -> BacalhauError:
+    """Return one of our errors out of what task groups made of it."""
     first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+    return first_error(first) if isinstance(first, BaseExceptionGroup) else first
 
 
-def _on_signals(stop: asyncio.Event) -> None:
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """Set ``stop`` with the first SIGINT or SIGTERM; the second ends the process at once."""
     loop = asyncio.get_running_loop()
 
     def stop_or_leave() -> None:

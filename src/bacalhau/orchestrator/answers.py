@@ -56,16 +56,28 @@ class Answers:
         by_execution: dict[ExecutionID, list[FromNode]] = {}
         for message in batch:
             by_execution.setdefault(message.execution_id, []).append(message)
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                for chain in by_execution.values():
-                    tasks.create_task(self._take_chain(node_id, chain))
-        except* BacalhauError as group:
-            raise group.exceptions[0] from group
+        async with asyncio.TaskGroup() as tasks:
+            chains = [
+                tasks.create_task(self._take_chain(node_id, chain))
+                for chain in by_execution.values()
+            ]
+        failures = [failure for chain in chains if (failure := chain.result()) is not None]
+        if failures:
+            raise failures[0]
 
-    async def _take_chain(self, node_id: NodeID, messages: Sequence[FromNode]) -> None:
-        for message in messages:
-            await self._take_one(node_id, message)
+    async def _take_chain(
+        self, node_id: NodeID, messages: Sequence[FromNode]
+    ) -> BacalhauError | None:
+        """Take messages in order; return what stopped it.
+
+        Not raised: that would cancel the other chains between a write and the look it asks for.
+        """
+        try:
+            for message in messages:
+                await self._take_one(node_id, message)
+        except BacalhauError as exc:
+            return exc
+        return None
 
     async def _take_one(self, node_id: NodeID, message: FromNode) -> None:
         while True:

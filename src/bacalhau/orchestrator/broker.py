@@ -66,7 +66,7 @@ class Broker:
         self._chains: set[bytes] = set()
         self._epoch = 0
         self._counter = itertools.count()
-        self._something_ready = asyncio.Event()
+        self._ready_count = asyncio.Semaphore(0)  # of ready jobs: each wakes one worker
 
     def __contains__(self, job_id: JobID) -> bool:
         return job_id in self._entries
@@ -93,9 +93,7 @@ class Broker:
 
         Cancellation: nothing is taken.
         """
-        while not self._ready:
-            self._something_ready.clear()
-            await self._something_ready.wait()
+        await self._ready_count.acquire()
         _, job_id = heapq.heappop(self._ready)
         entry = self._entries[job_id]
         entry.standing = _Standing.CLAIMED
@@ -189,4 +187,4 @@ class Broker:
     def _push_ready(self, job_id: JobID, entry: _Entry) -> None:
         entry.standing = _Standing.READY
         heapq.heappush(self._ready, (entry.key, job_id))
-        self._something_ready.set()
+        self._ready_count.release()

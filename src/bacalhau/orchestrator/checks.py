@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from bacalhau.errors import ValidationError
+from bacalhau.models.decode import decode_params
+from bacalhau.models.params import ParamsModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,6 +43,8 @@ class Checks(NamedTuple):
                 fields.extend(f"{path}.{field}" for field in exc.fields)
         if messages:
             raise ValidationError("\n".join(messages), fields=fields)
+        if job.task.publisher.kind in self.publishers:
+            warnings.extend(_overwriting(job))
         return warnings
 
     def _parts(
@@ -57,3 +61,21 @@ class Checks(NamedTuple):
         publisher = self.publishers.get(task.publisher.kind)
         if publisher is not None:
             yield "Tasks[0].Publisher", publisher, task.publisher
+
+
+class _KeyTemplate(ParamsModel, frozen=True, kw_only=True):
+    key: str = ""
+
+
+def _overwriting(job: Job) -> Iterator[str]:
+    """Warn where several executions publish under one key (spec storage.md 7.3)."""
+    publisher = job.task.publisher
+    if publisher.kind != "s3" or job.count < 2:
+        return
+    key = decode_params(_KeyTemplate, publisher).key
+    # A key that ends in a slash is completed with the execution's id.
+    if not key.endswith("/") and "{executionID}" not in key:
+        yield (
+            f'publisher s3: Key "{key}" has no {{executionID}}, '
+            f"so the results of {job.count} executions overwrite each other"
+        )

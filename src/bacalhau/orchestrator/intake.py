@@ -5,21 +5,21 @@ Whatever is answered with success is in the store already; whatever is refused l
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import structlog
 
-from bacalhau.errors import ConflictError, NotSupportedError, StaleWriteError
+from bacalhau.errors import ConflictError, StaleWriteError
+from bacalhau.lib.ids import derived_uuid
 from bacalhau.lifecycle import events
 from bacalhau.lifecycle import job as job_lifecycle
 from bacalhau.lifecycle.changes import HistoryDraft, JobChanges, JobDraft
-from bacalhau.models import JobID, JobState, State, Trigger
+from bacalhau.models import EvaluationID, JobID, JobState, State, Trigger
 from bacalhau.models.api import PutJobResponse, StopJobResponse
 from bacalhau.models.defaults import TaskDefaults, apply_defaults
 from bacalhau.models.submission import prepare
 from bacalhau.models.validate import raise_for, validate_stored, validate_submission
-from bacalhau.orchestrator.planner import SCHEDULERS
 from bacalhau.orchestrator.references import find_job
 
 if TYPE_CHECKING:
@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     from bacalhau.ports import Clock, Ids, JobStore
 
 log = structlog.get_logger()
+
+
+class _Ids(NamedTuple):
+    job: JobID
+    evaluation: EvaluationID
 
 
 class Intake:
@@ -59,41 +64,62 @@ class Intake:
         self._ids = ids
 
     async def submit(
-        self, job: Job, *, warnings: Sequence[str], client_meta: Mapping[str, str]
+        self,
+        job: Job,
+        *,
+        warnings: Sequence[str],
+        client_meta: Mapping[str, str],
+        idempotency_token: str = "",
     ) -> PutJobResponse:
         """Validate and store a job; returns when it is durable.
 
-        ``warnings`` are those of decoding, and come back with those found here.
+        ``warnings`` are those of decoding, and come back with those found here. Ids are made from
+        the token, unless it is empty, so that a repetition, even after a restart, finds the job
+        that is there already, and is answered as the first time.
 
         Raises:
             ValidationError: with every problem found, and the paths of the fields.
-            NotSupportedError: a job type without a scheduler.
-            ConflictError: the job brings its own id, and that is taken.
+            ConflictError: the job brings its own id, and that is taken; or the token was used
+                for another job.
         """
         raise_for(validate_submission(job))
         job, found = prepare(job)
-        if job.type not in SCHEDULERS:
-            offered = ", ".join(sorted(SCHEDULERS))
-            raise NotSupportedError(
-                f"job type {job.type} is not supported",
-                hint=f"submit it as {offered}",
-                component="Orchestrator",
-                fields=["Type"],
-            )
-        job = self._complete(job, client_meta)
+        given = idempotency_token if not job.id else ""
+        ids = _ids_from(job, given) if given else self._fresh_ids(job)
+        job = self._complete(job, ids.job, client_meta)
         raise_for(validate_stored(job))
         all_warnings = [*warnings, *found, *self._checks.run(job)]
-        evaluation = self._planner.evaluation(job, Trigger.JOB_REGISTER)
+        evaluation = msgspec.structs.replace(
+            self._planner.evaluation(job, Trigger.JOB_REGISTER), id=ids.evaluation
+        )
         submitted = HistoryDraft(
             event=events.job_submitted(job.create_time), time_ns=job.create_time
         )
-        await self._store.apply(
-            JobChanges(job_id=job.id, job=job, evaluations=(evaluation,), history=(submitted,))
+        changes = JobChanges(
+            job_id=job.id, job=job, evaluations=(evaluation,), history=(submitted,)
         )
-        self._broker.enqueue(evaluation, stored=True)
+        try:
+            await self._store.apply(changes)
+        except ConflictError:
+            if not given:
+                raise
+            self._check_repetition(job)
+        else:
+            self._broker.enqueue(evaluation, stored=True)
         return PutJobResponse(
             job_id=job.id, evaluation_id=evaluation.id, warnings=all_warnings or None
         )
+
+    def _check_repetition(self, job: Job) -> None:
+        known = self._store.job(job.id)
+        assert known is not None, f"{job.id} is taken"
+        if _specification(known) != _specification(job):
+            raise ConflictError(
+                f"the idempotency token was used for another job: {job.id}",
+                hint="give each job a token of its own",
+                component="Orchestrator",
+                fields=["IdempotencyToken"],
+            )
 
     async def stop(self, reference: str, reason: str) -> StopJobResponse:
         """Stop a job for good; returns when that is durable. A stopped job stays stopped.
@@ -128,10 +154,13 @@ class Intake:
             self._broker.enqueue(evaluation, stored=True)
             return StopJobResponse(evaluation_id=evaluation.id)
 
-    def _complete(self, job: Job, client_meta: Mapping[str, str]) -> Job:
+    def _fresh_ids(self, job: Job) -> _Ids:
+        own = JobID(f"j-{self._ids.uuid()}")
+        return _Ids(job.id or own, EvaluationID(self._ids.uuid()))
+
+    def _complete(self, job: Job, job_id: JobID, client_meta: Mapping[str, str]) -> Job:
         """Fill in what the server decides: id, name, meta, defaults, state and times."""
         now_ns = self._clock.now_ns()
-        job_id = job.id or JobID(f"j-{self._ids.uuid()}")
         ours = {
             "bacalhau.org/orchestrator.id": self._node_id,
             "bacalhau.org/requester.id": self._node_id,
@@ -147,3 +176,24 @@ class Intake:
             create_time=now_ns,
             modify_time=now_ns,
         )
+
+
+def _ids_from(job: Job, token: str) -> _Ids:
+    """Return the ids that always stand for the same token in the same namespace."""
+    return _Ids(
+        JobID(f"j-{derived_uuid('job', job.namespace, token)}"),
+        EvaluationID(derived_uuid("evaluation", job.namespace, token)),
+    )
+
+
+def _specification(job: Job) -> Job:
+    """Return a job without what changes while it lives, and what differs from call to call."""
+    return msgspec.structs.replace(
+        job,
+        meta={},
+        state=State[JobState](state_type=JobState.PENDING),
+        revision=0,
+        version=0,
+        create_time=0,
+        modify_time=0,
+    )

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from bacalhau.errors import BacalhauError, NotSupportedError, StaleWriteError
+from bacalhau.errors import BacalhauError, StaleWriteError
 from bacalhau.models import Evaluation, ExecutionID, JobType, Trigger
 from bacalhau.models.ids import EvaluationID
-from bacalhau.scheduling.batch import schedule_batch
+from bacalhau.scheduling.counted import schedule_batch, schedule_service
+from bacalhau.scheduling.daemon import schedule_daemon
+from bacalhau.scheduling.ops import schedule_ops
 from bacalhau.scheduling.plan import Claim, Context, Plan, Scheduler
 
 if TYPE_CHECKING:
@@ -26,7 +28,12 @@ if TYPE_CHECKING:
     from bacalhau.orchestrator.registry import NodeRegistry
     from bacalhau.ports import Clock, Ids, JobStore, Random
 
-SCHEDULERS: dict[JobType, Scheduler] = {JobType.BATCH: schedule_batch}
+SCHEDULERS: dict[JobType, Scheduler] = {
+    JobType.BATCH: schedule_batch,
+    JobType.SERVICE: schedule_service,
+    JobType.OPS: schedule_ops,
+    JobType.DAEMON: schedule_daemon,
+}
 RETRY_AFTER_NS = 5_000_000_000
 
 log = structlog.get_logger()
@@ -98,7 +105,7 @@ class Planner:
             snapshot = self._store.snapshot(claim.evaluation.job_id)
             if snapshot is None:
                 return None
-            plan = _scheduler(snapshot.job)(snapshot, claim, self._context())
+            plan = SCHEDULERS[snapshot.job.type](snapshot, claim, self._context())
             if plan.changes is None:
                 return plan
             # Booked before the write, so that no other worker gives the same room away meanwhile.
@@ -129,10 +136,3 @@ class Planner:
             draw=self._random.random,
             new_execution_id=lambda: ExecutionID(f"e-{self._ids.uuid()}"),
         )
-
-
-def _scheduler(job: Job) -> Scheduler:
-    scheduler = SCHEDULERS.get(job.type)
-    if scheduler is None:
-        raise NotSupportedError(f"jobs of type {job.type} cannot be scheduled", fields=["Type"])
-    return scheduler

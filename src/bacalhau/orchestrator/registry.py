@@ -38,17 +38,37 @@ CHECKS_PER_TIMEOUT = 3
 
 
 class NodeRegistry:
-    """All nodes, and the capacity that live executions take on them."""
+    """All nodes, and the capacity that live executions take on them.
 
-    def __init__(self, *, store: JobStore, clock: Clock, disconnect_timeout_seconds: float) -> None:
+    Args:
+        store: Keeps the records of nodes.
+        clock: Tells how long a node has been silent.
+        disconnect_timeout_seconds: After how long a silence a node is lost.
+        own_id: The node that shares our process; it needs nobody's approval.
+        is_approval_manual: Whether other new nodes wait for the operator's approval.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: JobStore,
+        clock: Clock,
+        disconnect_timeout_seconds: float,
+        own_id: NodeID,
+        is_approval_manual: bool = False,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._timeout = disconnect_timeout_seconds
+        self._own_id = own_id
+        self._is_approval_manual = is_approval_manual
         self._states: dict[NodeID, NodeState] = {}
         self._contacts: dict[NodeID, Contact] = {}
         self._views: dict[NodeID, NodeView] = {}
         self._bookings: dict[ExecutionID, Booking] = {}
         self._joined = asyncio.Condition()
+        # Records of nodes are read, changed and written by one task at a time.
+        self._writing = asyncio.Lock()
 
     async def load(self) -> None:
         """Read nodes and live executions from the store."""
@@ -63,15 +83,43 @@ class NodeRegistry:
 
     async def join(self, info: NodeInfo) -> None:
         """Take a node in, or note what a known one says of itself now."""
-        known = self._states.get(info.node_id)
-        membership = known.membership if known else Membership.APPROVED
-        state = NodeState(info=info, membership=membership, connection=Connection.CONNECTED)
-        await self._store.put_node(state)
-        self._states[info.node_id] = state
+        async with self._writing:
+            known = self._states.get(info.node_id)
+            membership = known.membership if known else self._first_membership(info.node_id)
+            state = NodeState(info=info, membership=membership, connection=Connection.CONNECTED)
+            await self._store.put_node(state)
+            self._states[info.node_id] = state
         self.heard(info.node_id)
         self._refresh(info.node_id)
         async with self._joined:
             self._joined.notify_all()
+
+    def _first_membership(self, node_id: NodeID) -> Membership:
+        is_trusted = node_id == self._own_id or not self._is_approval_manual
+        return Membership.APPROVED if is_trusted else Membership.PENDING
+
+    async def admit(self, node_id: NodeID, membership: Membership) -> bool:
+        """Give a node another membership; durable when this returns.
+
+        Returns False when it has that membership already, or is not known any more.
+        """
+        async with self._writing:
+            state = self._states.get(node_id)
+            if state is None or state.membership is membership:
+                return False
+            await self._store.put_node(msgspec.structs.replace(state, membership=membership))
+            # What the node told of itself meanwhile is newer than what was stored.
+            state = self._states[node_id]
+            self._states[node_id] = msgspec.structs.replace(state, membership=membership)
+            self._refresh(node_id)
+            return True
+
+    async def forget(self, node_id: NodeID) -> None:
+        """Know a node no more; what is booked on it stays booked until its executions end."""
+        async with self._writing:
+            await self._store.drop_node(node_id)
+            for known in (self._states, self._contacts, self._views):
+                known.pop(node_id, None)
 
     async def wait_joined(self, node_id: NodeID) -> None:
         """Wait until a node is connected."""

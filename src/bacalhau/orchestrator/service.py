@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bacalhau.errors import BacalhauError
-from bacalhau.models import NodeID, Trigger
+from bacalhau.models import JobType, NodeID, Trigger
 from bacalhau.models.defaults import TaskDefaults
+from bacalhau.orchestrator.admission import Admission
 from bacalhau.orchestrator.answers import Answers
 from bacalhau.orchestrator.broker import Broker
 from bacalhau.orchestrator.checks import Checks
@@ -35,7 +36,7 @@ from bacalhau.scheduling.deadlines import next_deadline
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from bacalhau.models import JobID
+    from bacalhau.models import Job, JobID
     from bacalhau.ports import Clock, Endpoint, Ids, JobStore, Random, Transport
 
 log = structlog.get_logger()
@@ -47,6 +48,7 @@ class OrchestratorOptions:
 
     workers: int = 16
     disconnect_timeout_seconds: float = 60.0
+    is_approval_manual: bool = False
     sweep_seconds: float = 30.0
     defaults: TaskDefaults = field(default_factory=TaskDefaults)
 
@@ -77,6 +79,14 @@ class Orchestrator:
             store=store,
             clock=clock,
             disconnect_timeout_seconds=self._options.disconnect_timeout_seconds,
+            own_id=node_id,
+            is_approval_manual=self._options.is_approval_manual,
+        )
+        self.admission = Admission(
+            registry=self.registry,
+            on_approved=self.node_came,
+            on_rejected=self.broker.capacity_lost,
+            on_deleted=self._node_deleted,
         )
         self.planner = Planner(
             store=store,
@@ -164,7 +174,7 @@ class Orchestrator:
             await known.signal(Welcome(floor=known.floor))
             return
         if node_id in self._sessions:
-            self._sessions.pop(node_id)[1].cancel()
+            self._sessions.pop(node_id)[0].close()
         session = Session(
             node_id=node_id,
             name=envelope.session,
@@ -176,13 +186,20 @@ class Orchestrator:
         await session.signal(Welcome(floor=session.floor))
         self._sessions[node_id] = (session, tasks.create_task(session.run()))
         log.info("node_joined", node_id=node_id)
+        await self.node_came()
+
+    async def node_came(self) -> None:
+        """Look at what may have waited for a node: jobs without room, and every daemon."""
         self.broker.capacity_freed()
+        for job in await self._store.unfinished_jobs():
+            if job.type is JobType.DAEMON:
+                self.planner.look_again(job, Trigger.NODE_JOIN)
 
     async def _dispatch(self, session: Session, envelope: Envelope) -> None:
         message = envelope.message
         load = message.load if isinstance(message, Heartbeat) else None
         if self.registry.heard(session.node_id, load):
-            self.broker.capacity_freed()
+            await self.node_came()
         match message:
             case Heartbeat():
                 pass
@@ -197,7 +214,9 @@ class Orchestrator:
                 log.warning("unexpected_message", node_id=session.node_id)
 
     def _session_of(self, envelope: Envelope) -> Session | None:
-        found = self._sessions.get(NodeID(envelope.source))
+        node_id = NodeID(envelope.source)
+        # A node may have been deleted while it was welcomed.
+        found = self._sessions.get(node_id) if self.registry.knows(node_id) else None
         return found[0] if found is not None and found[0].name == envelope.session else None
 
     def _wake(self, node_id: NodeID) -> None:
@@ -206,9 +225,19 @@ class Orchestrator:
 
     def _node_lost(self, node_id: NodeID) -> None:
         log.warning("node_lost", node_id=node_id)
+        self._give_up(node_id)
+
+    def _give_up(self, node_id: NodeID) -> None:
         for job_id in self.registry.jobs_on(node_id):
             self._look(job_id, Trigger.NODE_LEAVE)
         self.broker.capacity_lost()
+
+    def _node_deleted(self, node_id: NodeID) -> None:
+        """Give up what runs there. A node that lives on says Hello again, and is a new one."""
+        session = self._sessions.pop(node_id, None)
+        if session is not None:
+            session[0].close()
+        self._give_up(node_id)
 
     # -- time --------------------------------------------------------------------------
 
@@ -239,6 +268,10 @@ class Orchestrator:
                 log.warning("sweep_failed", error=exc.message)
 
     async def _sweep(self) -> None:
+        for evaluation in await self._store.open_evaluations():
+            # Its author was cancelled, or failed, between the write and the queue.
+            if evaluation.job_id not in self.broker:
+                self.broker.enqueue(evaluation, stored=True)
         live = {execution.job_id for execution in await self._store.live_executions()}
         for job in await self._store.unfinished_jobs():
             if job.id not in live and self._is_forgotten(job.id):
@@ -250,9 +283,14 @@ class Orchestrator:
         if job_id in self.broker or job_id in self.deadlines:
             return False
         snapshot = self._store.snapshot(job_id)
-        if snapshot is None or snapshot.job.is_terminal:
+        if snapshot is None or snapshot.job.is_terminal or _may_idle(snapshot.job):
             return False
         return all(execution.is_terminal for execution in snapshot.executions)
+
+
+def _may_idle(job: Job) -> bool:
+    """True for jobs that rightly do nothing: daemons without a node, services of count 0."""
+    return job.type is JobType.DAEMON or (job.type is JobType.SERVICE and job.count == 0)
 
 
 def _rejoin(envelope: Envelope) -> Envelope:

@@ -58,12 +58,22 @@ class Session:
         self._something_to_send = asyncio.Event()
         self._something_to_send.set()
         self._progress = asyncio.Event()
+        self._closed = asyncio.Event()
+        self._taking = asyncio.Lock()
 
     async def run(self) -> None:
-        """Send and take until cancelled."""
+        """Send and take until closed."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._send_forever())
-            tasks.create_task(self._take_forever())
+            sending = tasks.create_task(self._send_forever())
+            taking = tasks.create_task(self._take_forever())
+            await self._closed.wait()
+            sending.cancel()
+            async with self._taking:
+                taking.cancel()
+
+    def close(self) -> None:
+        """End the session; a batch that is being taken is taken to its end."""
+        self._closed.set()
 
     def wake(self) -> None:
         """Say that the outbox has something new."""
@@ -136,16 +146,19 @@ class Session:
 
     async def _take_forever(self) -> None:
         while True:
-            batch = self._receiver.in_order(await self._drain())
-            if batch:
-                try:
-                    await self._take(self.node_id, _messages(batch))
-                except BacalhauError as exc:
-                    # Not taken and not acknowledged: the node sends it again.
-                    log.warning("messages_not_taken", node_id=self.node_id, error=exc.message)
-                    continue
-                self._receiver.take(batch[-1].seq)
+            arrived = await self._drain()
+            async with self._taking:
+                await self._take_batch(self._receiver.in_order(arrived))
             await self.signal(Ack(seq=self._receiver.received))
+
+    async def _take_batch(self, batch: Sequence[Envelope]) -> None:
+        try:
+            if batch:
+                await self._take(self.node_id, _messages(batch))
+                self._receiver.take(batch[-1].seq)
+        except BacalhauError as exc:
+            # Not taken and not acknowledged: the node sends it again.
+            log.warning("messages_not_taken", node_id=self.node_id, error=exc.message)
 
     async def _drain(self) -> list[Envelope]:
         envelopes = [await self._arrived.get()]

@@ -5,7 +5,7 @@ from bacalhau.ports.engine import Engine, OutputSink, Stream, TaskExit, TaskRun
 from bacalhau.ports.plugin import Plugin, PluginContext, Volume
 from bacalhau.ports.publisher import Publisher
 from bacalhau.ports.runtime import Clock, Ids, Random
-from bacalhau.ports.source import InputPlan, PlannedObject, Source
+from bacalhau.ports.source import InputPlan, LocalPresence, PlannedObject, Source
 from bacalhau.ports.store import (
     ExecutionStore,
     JobPage,
@@ -31,6 +31,7 @@ __all__ = [
     "JobStore",
     "LocalChanges",
     "LocalExecution",
+    "LocalPresence",
     "OutputSink",
     "PlannedObject",
     "Plugin",

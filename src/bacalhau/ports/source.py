@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import msgspec
 
@@ -62,6 +62,7 @@ class Source(Plugin, Protocol):
         """List and pin what will be fetched, without fetching it.
 
         Raises:
+            UnsuitableNodeError: another node may have it; a bid is refused with the message.
             BacalhauError: the origin refuses, or has no such data.
         """
         ...
@@ -78,4 +79,16 @@ class Source(Plugin, Protocol):
         Raises:
             BacalhauError: as ``plan``; also when an object has changed since.
         """
+        ...
+
+
+@runtime_checkable
+class LocalPresence(Protocol):
+    """What a source offers besides, if some of its data need no download.
+
+    A source without it never has anything locally (spec orchestration.md 6.2, S5).
+    """
+
+    async def has_locally(self, source: InputSource) -> bool:
+        """Tell whether the data are on this node already. Parameters have passed ``check``."""
         ...

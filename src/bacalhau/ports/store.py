@@ -147,6 +147,10 @@ class JobStore(Protocol):
         """Create or replace the record of a node."""
         ...
 
+    async def drop_node(self, node_id: NodeID) -> None:
+        """Forget the record of a node; unknown ones are ignored. Its outbox stays."""
+        ...
+
     async def nodes(self) -> Sequence[NodeState]:
         """Return all known nodes, sorted by id."""
         ...

@@ -51,5 +51,6 @@ async def reach(
         key=subject.key,
         endpoint=endpoint,
         is_anonymous=is_anonymous,
+        is_by_choice=anonymous,
     )
     return Bucket(location=location, is_anonymous=is_anonymous), asked

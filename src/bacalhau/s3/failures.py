@@ -12,6 +12,7 @@ from bacalhau.errors import (
     ForbiddenError,
     NotFoundError,
     TransientError,
+    UnsuitableNodeError,
     UserError,
 )
 from bacalhau.lib.outbound import ForbiddenAddressError
@@ -49,13 +50,17 @@ _PREFIXES = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Subject:
-    """What a request was about. ``key`` may be a prefix; ``endpoint`` is empty for AWS."""
+    """What a request was about. ``key`` may be a prefix; ``endpoint`` is empty for AWS.
+
+    ``is_anonymous``: the request was not signed; ``is_by_choice``: because the job wants it so.
+    """
 
     component: str
     bucket: str
     key: str = ""
     endpoint: str = ""
     is_anonymous: bool = False
+    is_by_choice: bool = False
 
     @property
     def name(self) -> str:
@@ -92,22 +97,30 @@ def explained(subject: Subject) -> Iterator[None]:
 def explain(error: ServiceError, subject: Subject) -> BacalhauError:
     """Return the error for people."""
     kind, reason, hint = _judge(error, subject)
+    return kind(
+        reason if kind is UnsuitableNodeError else _sentence(error, subject, reason),
+        code=error.code,
+        component=subject.component,
+        hint=hint,
+        details=_details(error),
+        retryable=True if kind is ConflictError else None,
+    )
+
+
+def _sentence(error: ServiceError, subject: Subject, reason: str) -> str:
     facts = [f"S3 {error.operation}", f"status {error.status}" if error.status else "no answer"]
     if error.request_id:
         facts.append(f"request {error.request_id}")
+    return f"{_PREFIXES[subject.component]}: {subject.name}: {reason} ({', '.join(facts)})"
+
+
+def _details(error: ServiceError) -> dict[str, str]:
     details = {"Service": "S3", "Operation": error.operation, "ErrorCode": error.code}
     if error.request_id:
         details["AWSRequestID"] = error.request_id
     if error.status:
         details["HTTPStatusCode"] = str(error.status)
-    return kind(
-        f"{_PREFIXES[subject.component]}: {subject.name}: {reason} ({', '.join(facts)})",
-        code=error.code,
-        component=subject.component,
-        hint=hint,
-        details=details,
-        retryable=True if kind is ConflictError else None,
-    )
+    return details
 
 
 def _judge(error: ServiceError, subject: Subject) -> tuple[type[BacalhauError], str, str]:
@@ -144,9 +157,12 @@ def _missing(error: ServiceError, subject: Subject) -> str:
 def _denied(error: ServiceError, subject: Subject) -> tuple[type[BacalhauError], str, str]:
     if error.code == "InvalidObjectState":
         return ForbiddenError, "the object is archived", "restore it first"
+    if subject.is_by_choice:
+        hint = "leave out Anonymous, or make the bucket public"
+        return ForbiddenError, "access denied to an unsigned request", hint
     if subject.is_anonymous:
         return (
-            ForbiddenError,
+            UnsuitableNodeError,
             f"this node has no credentials for bucket {subject.bucket}",
             "give the node AWS credentials, or make the bucket public",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bacalhau.models import ComputeState
+from bacalhau.models import ComputeState, JobType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,11 +42,12 @@ def next_deadline(job: Job, executions: Iterable[Execution]) -> int | None:
     if job.is_terminal:
         return None
     executions = tuple(executions)
+    counts = job.type in (JobType.BATCH, JobType.SERVICE)
     placed = [run for run in executions if not run.is_terminal or _is_completed(run)]
     found = [
         total_deadline(job),
         # Once everything is placed, this deadline changes nothing, however long a bid takes.
-        queue_deadline(job) if len(placed) < job.count else None,
+        queue_deadline(job) if counts and len(placed) < job.count else None,
         *(execution_deadline(job, execution) for execution in executions),
     ]
     return min((moment for moment in found if moment is not None), default=None)

@@ -31,6 +31,11 @@ class Verdict(NamedTuple):
     reason: str = ""
     is_busy: bool = False
 
+    @property
+    def may_queue(self) -> bool:
+        """True when the node is there and would take the job, now or from its own queue."""
+        return self.node.presence is Presence.CONNECTED and (self.is_busy or not self.reason)
+
 
 class Attempts(NamedTuple):
     """What became of a job on one node so far."""

@@ -20,12 +20,23 @@ def shortage_text(requested: int, suitable: int, verdicts: Sequence[Verdict]) ->
         f"not enough nodes to run job. requested: {requested}, "
         f"available: {len(verdicts)}, suitable: {suitable}."
     )
-    reasons = Counter(verdict.reason for verdict in verdicts if verdict.reason)
-    lines = [
-        f"• {_who(reason, count, verdicts)}: {reason}"
-        for reason, count in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
-    ]
-    return "\n".join([head, *lines])
+    return "\n".join([head, *_reason_lines(verdicts)])
+
+
+def no_match_text(verdicts: Sequence[Verdict]) -> str:
+    """Say that no node fits a job that wants every node that does."""
+    head = f"not matching nodes to run job out of {len(verdicts)} available nodes."
+    return "\n".join([head, *_reason_lines(verdicts)])
+
+
+def no_match_event(now_ns: int, verdicts: Sequence[Verdict]) -> Event:
+    """The job fails because no node fits it."""
+    return Event(
+        message=no_match_text(verdicts),
+        topic=Topic.SCHEDULING.value,
+        timestamp=rfc3339(now_ns),
+        details={"IsError": "true", "NodesAvailable": str(len(verdicts))},
+    )
 
 
 def shortage_event(
@@ -43,6 +54,14 @@ def shortage_event(
             "NodesSuitable": str(suitable),
         },
     )
+
+
+def _reason_lines(verdicts: Sequence[Verdict]) -> list[str]:
+    reasons = Counter(verdict.reason for verdict in verdicts if verdict.reason)
+    return [
+        f"• {_who(reason, count, verdicts)}: {reason}"
+        for reason, count in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    ]
 
 
 def _who(reason: str, count: int, verdicts: Sequence[Verdict]) -> str:

@@ -312,6 +312,10 @@ class CrashableJobStore(CrashableStore):
         """Store the record of a node."""
         await self._writer.write(lambda: self._disk.put_node(node))
 
+    async def drop_node(self, node_id: NodeID) -> None:
+        """Forget the record of a node."""
+        await self._writer.write(lambda: self._disk.drop_node(node_id))
+
     async def nodes(self) -> Sequence[NodeState]:
         """List nodes."""
         states: Sequence[NodeState] = await self._scan(self._disk.nodes)

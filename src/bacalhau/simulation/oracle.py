@@ -10,7 +10,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bacalhau.models import ComputeState, DesiredState, JobState, Resources
+from bacalhau.models import ComputeState, DesiredState, JobState, JobType, Resources
 from bacalhau.ports.guards import is_open
 
 if TYPE_CHECKING:
@@ -128,7 +128,16 @@ class Oracle:
         self._executions_of.setdefault(execution.job_id, {})[execution.id] = None
 
     def _check_counts(self, job: Job) -> None:
-        executions = self._all_of(job.id)
+        if job.type in (JobType.BATCH, JobType.SERVICE):
+            self._check_demand(job, self._all_of(job.id), job.count)
+            return
+        by_node: dict[NodeID, list[Execution]] = {}
+        for execution in self._all_of(job.id):
+            by_node.setdefault(execution.node_id, []).append(execution)
+        for executions in by_node.values():
+            self._check_demand(job, executions, 1)
+
+    def _check_demand(self, job: Job, executions: list[Execution], wanted: int) -> None:
         completed = sum(
             execution.compute_state.state_type is ComputeState.COMPLETED for execution in executions
         )
@@ -136,17 +145,20 @@ class Oracle:
             not execution.is_terminal and execution.desired_state.state_type is DesiredState.RUNNING
             for execution in executions
         )
-        if completed > job.count:
-            self._accuse(Invariant.RESULTS, f"{job.name} has {completed} results of {job.count}")
-        if completed + approved > job.count:
+        if completed > (0 if job.type.is_long_running else wanted):
+            self._accuse(Invariant.RESULTS, f"{job.name} has {completed} results of {wanted}")
+        if completed + approved > wanted:
             self._accuse(
                 Invariant.DEMAND,
-                f"{job.name} has {completed} results and {approved} approved of {job.count}",
+                f"{job.name} has {completed} results and {approved} approved of {wanted}",
             )
 
     def _check_progress(self, job_id: JobID) -> None:
-        if self._jobs[job_id].is_terminal or job_id in self._evaluations.values():
+        job = self._jobs[job_id]
+        if job.is_terminal or job_id in self._evaluations.values():
             return
+        if job.type is JobType.DAEMON:
+            return  # it waits for nodes, which nothing in the store can tell of
         if all(execution.is_terminal for execution in self._all_of(job_id)):
             name = self._jobs[job_id].name
             self._accuse(
@@ -226,8 +238,16 @@ class Oracle:
         return set(self._running.get(node_id, {}))
 
     def unfinished(self) -> list[Job]:
-        """Return the jobs that have not ended, by name."""
-        open_jobs = (job for job in self._jobs.values() if not job.is_terminal)
+        """Return the jobs that have not ended and should, by name.
+
+        A job that goes on for ever should when its author knows of it, as he stops it then.
+        """
+        open_jobs = (
+            job
+            for job in self._jobs.values()
+            if not job.is_terminal
+            and (job.id in self._acknowledged or not job.type.is_long_running)
+        )
         return sorted(open_jobs, key=lambda job: job.name)
 
     def outcome(self) -> dict[str, int]:

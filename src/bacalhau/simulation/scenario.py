@@ -6,7 +6,7 @@ import enum
 import random
 from dataclasses import dataclass
 
-from bacalhau.models import NodeID
+from bacalhau.models import JobType, NodeID
 from bacalhau.protocol.messages import ORCHESTRATOR, PeerID
 from bacalhau.simulation.disk import DiskSpeed
 from bacalhau.testing.network import FAULTLESS, NetworkFaults
@@ -42,10 +42,12 @@ class JobPlan:
         failing_attempts: How many executions fail before one succeeds.
         is_retryable: Whether a failure says that another attempt makes sense.
         is_valid: False for a job that must be refused.
-        stop_at: When the author asks for a stop; None for never.
+        stop_at: When the author asks for a stop; None for never. Jobs that would go on for ever
+            always are stopped.
     """
 
     name: str
+    type: JobType
     submit_at: float
     count: int
     priority: int
@@ -156,13 +158,15 @@ def _draw_node(chance: random.Random, number: int) -> NodePlan:
 
 def _draw_job(chance: random.Random, number: int, span_seconds: float) -> JobPlan:
     submit_at = chance.uniform(0.0, span_seconds)
-    stops = chance.random() < 0.2
+    kind = chance.choice((JobType.BATCH,) * 5 + (JobType.OPS, JobType.SERVICE, JobType.DAEMON))
+    stops = kind.is_long_running or chance.random() < 0.2
     limited = chance.random() < 0.3
     duration = chance.choice((0.0, 0.5, 3.0, 20.0, 60.0)) * chance.uniform(0.5, 1.5)
-    if (stops or limited) and chance.random() < 0.5:
+    if (kind.is_long_running or limited) and chance.random() < 0.5:
         duration = ENDLESS_SECONDS  # so that a task nobody stops is noticed
     return JobPlan(
         name=f"job-{number}",
+        type=kind,
         submit_at=submit_at,
         count=chance.choice((1, 1, 1, 2, 3)),
         priority=chance.choice((0, 0, 0, 5, 10)),

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from bacalhau.errors import TransientError, UserError
 from bacalhau.models import (
     Job,
-    JobType,
     ResourcesConfig,
     SpecConfig,
     Task,
@@ -118,5 +117,5 @@ def _job(plan: JobPlan) -> Job:
         ),
     )
     return Job(
-        name=plan.name, type=JobType.BATCH, priority=plan.priority, count=plan.count, tasks=[task]
+        name=plan.name, type=plan.type, priority=plan.priority, count=plan.count, tasks=[task]
     )

@@ -67,6 +67,10 @@ class InlineSource:
         """Every node can write a file."""
         return True
 
+    async def has_locally(self, source: InputSource) -> bool:
+        """The job brings it along."""
+        return True
+
     async def plan(self, source: InputSource) -> InputPlan:
         """Measure the content; see ``ports.Source``."""
         kind, data = _read_url(source.source)

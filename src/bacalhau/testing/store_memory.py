@@ -227,7 +227,11 @@ class MemoryJobStore:
         """Create or replace the record of a node."""
         await asyncio.sleep(0)
         self._nodes[node.info.node_id] = node
+
+    async def drop_node(self, node_id: NodeID) -> None:
+        """Forget the record of a node."""
         await asyncio.sleep(0)
+        self._nodes.pop(node_id, None)
 
     async def nodes(self) -> Sequence[NodeState]:
         """Return all known nodes."""

@@ -12,6 +12,7 @@ from bacalhau.errors import (
     ForbiddenError,
     NotFoundError,
     TransientError,
+    UnsuitableNodeError,
     UserError,
 )
 from bacalhau.sources.s3 import S3Source
@@ -96,7 +97,7 @@ REFUSALS = [
     Refusal(
         "no credentials, private bucket",
         {"Key": "a"},
-        ForbiddenError,
+        UnsuitableNodeError,
         "BadRequest",
         "this node has no credentials for bucket {bucket}",
         "give the node AWS credentials",
@@ -107,8 +108,8 @@ REFUSALS = [
         {"Key": "p/", "Anonymous": True},
         ForbiddenError,
         "PreconditionFailed",
-        "this node has no credentials for bucket {bucket}",
-        "give the node AWS credentials",
+        "s3://{bucket}/p/: access denied to an unsigned request",
+        "leave out Anonymous",
     ),
     Refusal(
         "no credentials, and unsigned requests are not wanted",

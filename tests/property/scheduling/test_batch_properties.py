@@ -23,8 +23,8 @@ from bacalhau.models import (
     State,
     TimeoutConfig,
 )
-from bacalhau.scheduling.batch import schedule_batch
 from bacalhau.scheduling.cluster import Cluster, NodeView
+from bacalhau.scheduling.counted import schedule_batch
 from bacalhau.scheduling.feasibility import OVERSUBSCRIPTION
 from bacalhau.scheduling.plan import Claim, Context, Plan
 from tests.support.records import (

@@ -64,6 +64,8 @@ def test_s3_locations(text: str, bucket: str, key: str, target: str) -> None:
         ("file://", "needs a path"),
         ("file:///p:/q,opt=mode=1", "unknown option mode"),
         ("file:///p:/q,opt=rw=perhaps", "neither true nor false"),
+        ("file:///p:/q,opt=rw", "neither true nor false"),
+        ("file:///p:/q,opt=create-as=dir", "unknown option create-as"),
         ("s3://b/k,opt=partition-start-index=x", "not a whole number"),
         ("s3://b/%ff", "not UTF-8"),
     ],
@@ -128,11 +130,27 @@ def test_ipfs() -> None:
     assert source.target == "/data"
 
 
-def test_local_directories() -> None:
-    source = read_input("file:///p/a%20b:/q,opt=rw=true")
+@pytest.mark.parametrize(
+    ("text", "path", "target", "writable"),
+    [
+        ("file:///p/a%20b:/q,opt=rw=true", "/p/a b", "/q", True),
+        ("file:///p", "/p", "/inputs", False),
+        ("FILE:///p:/q", "/p", "/q", False),
+        ("file:///p/a:b:/q", "/p/a:b", "/q", False),
+        ("src=file:///p/a:b,dst=/q", "/p/a:b", "/q", False),
+        ("file:///p/what?#1", "/p/what?#1", "/inputs", False),
+        ("file://rel/x:/q", "rel/x", "/q", False),
+        ("file:///p:/q,opt=read-write=1", "/p", "/q", True),
+        ("file:///p:/q,opt=read_write=T", "/p", "/q", True),
+        ("file:///p:/q,opt=ReadWrite=0,opt=readwrite=True", "/p", "/q", True),
+        ("file:///p:/q,opt=rw=f", "/p", "/q", False),
+    ],
+)
+def test_local_directories(text: str, path: str, target: str, writable: bool) -> None:
+    source = read_input(text)
     assert source.source.type == "localDirectory"
-    assert source.source.params == {"SourcePath": "/p/a b", "ReadWrite": True}
-    assert source.target == "/q"
+    assert source.source.params == {"SourcePath": path, "ReadWrite": writable}
+    assert source.target == target
 
 
 def test_an_explicit_target_wins_and_leaves_colons_of_the_key_alone() -> None:

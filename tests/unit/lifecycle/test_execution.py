@@ -13,6 +13,7 @@ from bacalhau.models import (
     Event,
     Execution,
     ExecutionID,
+    JobType,
     RunOutput,
     SpecConfig,
     Topic,
@@ -154,3 +155,16 @@ def test_events_of_the_job_come_before_those_of_executions() -> None:
     history = draft.changes(guard_job=False).history
 
     assert [item.execution_id for item in history] == ["", "e-1"]
+
+
+def test_a_service_whose_task_ends_has_failed() -> None:
+    snapshot = make_snapshot(make_job(type=JobType.SERVICE), RUNNING)
+    draft = JobDraft(snapshot, START_NS + 5)
+
+    assert lifecycle.answer(draft, RUNNING, RESULT)
+
+    after = draft.executions[0]
+    assert after.compute_state.state_type is ComputeState.FAILED
+    assert after.compute_state.message == "execution completed unexpectedly"
+    assert after.run_output == OUTPUT
+    assert lifecycle.may_retry(after)

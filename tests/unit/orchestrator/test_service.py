@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from bacalhau.errors import ConflictError, NotSupportedError, ValidationError
-from bacalhau.lib.clock import SystemClock
-from bacalhau.lib.ids import SeededIds
+from bacalhau.errors import ConflictError, ValidationError
 from bacalhau.models import (
     ComputeState,
-    Execution,
-    Job,
-    JobID,
     JobState,
     JobType,
-    NodeID,
-    RunOutput,
 )
-from bacalhau.orchestrator.service import Orchestrator, OrchestratorOptions
 from bacalhau.protocol.messages import (
     AskForBid,
     BidAccepted,
@@ -29,77 +20,17 @@ from bacalhau.protocol.messages import (
     CancelExecution,
     Heartbeat,
     Rejoin,
-    RunResult,
 )
-from bacalhau.testing.store_memory import MemoryJobStore
-from bacalhau.transport.memory import MemoryTransport
-from tests.support.records import make_job
-from tests.support.scripted_node import OFFER, ScriptedNode, scripted_node
+from tests.support.orchestrator_stage import Stage, finish, submit, take_and_run
+from tests.support.scripted_node import OFFER, scripted_node
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-
-class Stage:
-    """An orchestrator over a store that outlives it."""
-
-    def __init__(self) -> None:
-        self.store = MemoryJobStore()
-        self.transport = MemoryTransport()
-        self._starts = 0
-
-    def orchestrator(self, **options: Any) -> Orchestrator:
-        self._starts += 1
-        return Orchestrator(
-            node_id=NodeID("n-0"),
-            store=self.store,
-            transport=self.transport,
-            clock=SystemClock(),
-            random=random.Random(1),
-            ids=SeededIds(random.Random(self._starts)),
-            options=OrchestratorOptions(**options),
-        )
-
-    async def until(self, job_id: JobID, reached: Callable[[Job], bool]) -> Job:
-        """Wait for a job to look like something."""
-        async with asyncio.timeout(5):
-            while True:
-                job = self.store.job(job_id)
-                assert job is not None
-                if reached(job):
-                    return job
-                await asyncio.sleep(0.001)
-
-    async def until_state(self, job_id: JobID, state: JobState) -> Job:
-        return await self.until(job_id, lambda job: job.state.state_type is state)
-
-    def executions(self, job_id: JobID) -> tuple[Execution, ...]:
-        snapshot = self.store.snapshot(job_id)
-        assert snapshot is not None
-        return snapshot.executions
+    pass
 
 
 @pytest.fixture
 def stage() -> Stage:
     return Stage()
-
-
-async def submit(orchestrator: Orchestrator, **changes: Any) -> JobID:
-    job = make_job(id="", name="", namespace="", revision=0, create_time=0, **changes)
-    response = await orchestrator.intake.submit(job, warnings=[], client_meta={})
-    return response.job_id
-
-
-async def take_and_run(node: ScriptedNode) -> Execution:
-    """Bid for the next offer and wait for the bid to be accepted."""
-    execution = (await node.hear(AskForBid)).execution
-    await node.answer(BidResult(execution_id=execution.id, accepted=True))
-    await node.hear(BidAccepted)
-    return execution
-
-
-async def finish(node: ScriptedNode, execution: Execution) -> None:
-    await node.answer(RunResult(execution_id=execution.id, run_output=RunOutput(stdout="hello\n")))
 
 
 async def test_a_job_runs_to_its_end(stage: Stage) -> None:
@@ -174,8 +105,6 @@ async def test_what_is_refused_leaves_nothing_behind(stage: Stage) -> None:
     async with stage.orchestrator().run() as orchestrator:
         with pytest.raises(ValidationError, match="missing job tasks"):
             await submit(orchestrator, tasks=[])
-        with pytest.raises(NotSupportedError, match="job type service is not supported"):
-            await submit(orchestrator, type=JobType.SERVICE)
 
     assert await stage.store.unfinished_jobs() == []
     assert await stage.store.open_evaluations() == []
@@ -279,3 +208,18 @@ async def test_what_is_not_acknowledged_is_sent_again(stage: Stage) -> None:
         second = await node.hear(AskForBid)
 
     assert second == first
+
+
+async def test_a_daemon_runs_on_every_node_that_joins(stage: Stage) -> None:
+    async with (
+        stage.orchestrator().run() as orchestrator,
+        scripted_node(stage.transport) as first,
+        scripted_node(stage.transport, "n-2") as second,
+    ):
+        job_id = await submit(orchestrator, type=JobType.DAEMON)
+        await first.hello()
+        await first.hear(AskForBid)
+        await second.hello()
+        await second.hear(AskForBid)
+
+    assert [run.node_id for run in stage.executions(job_id)] == ["n-1", "n-2"]

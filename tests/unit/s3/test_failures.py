@@ -10,6 +10,7 @@ from bacalhau.errors import (
     ForbiddenError,
     NotFoundError,
     TransientError,
+    UnsuitableNodeError,
     UserError,
 )
 from bacalhau.s3.failures import Subject, explain
@@ -64,6 +65,27 @@ def test_refusals(
         "HTTPStatusCode": str(status),
     }
     assert error.retryable is (kind in (TransientError, ConflictError))
+
+
+def test_a_node_without_credentials_leaves_the_bucket_to_others() -> None:
+    subject = Subject(component="S3InputSource", bucket="b", key="k", is_anonymous=True)
+    error = explain(ServiceError(operation="HeadObject", status=403, code="Forbidden"), subject)
+    assert type(error) is UnsuitableNodeError
+    assert error.message == "this node has no credentials for bucket b"
+    assert error.hint == "give the node AWS credentials, or make the bucket public"
+    assert error.code == "Forbidden"
+    assert error.retryable
+
+
+def test_an_unsigned_request_that_the_job_wants_fails_it_everywhere() -> None:
+    subject = Subject(
+        component="S3InputSource", bucket="b", key="k", is_anonymous=True, is_by_choice=True
+    )
+    error = explain(ServiceError(operation="HeadObject", status=403, code="Forbidden"), subject)
+    assert type(error) is ForbiddenError
+    assert "access denied to an unsigned request" in error.message
+    assert "leave out Anonymous" in error.hint
+    assert not error.retryable
 
 
 def test_publisher_needs_other_permissions() -> None:

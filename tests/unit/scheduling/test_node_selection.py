@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bacalhau.models import Job, JobState, LabelSelectorRequirement, NodeID
-from bacalhau.scheduling.batch import schedule_batch
 from bacalhau.scheduling.cluster import NodeView
+from bacalhau.scheduling.counted import schedule_batch
 from bacalhau.scheduling.plan import Claim, Plan
 from tests.support.records import (
     make_context,

@@ -14,7 +14,7 @@ from bacalhau.models import (
     State,
     TimeoutConfig,
 )
-from bacalhau.scheduling.batch import schedule_batch
+from bacalhau.scheduling.counted import schedule_batch
 from bacalhau.scheduling.deadlines import next_deadline
 from bacalhau.scheduling.plan import Claim, Plan
 from tests.support.records import (

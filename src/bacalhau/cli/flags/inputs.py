@@ -17,7 +17,7 @@ _SOURCE_KEYS = ("source", "src")
 _TARGET_KEYS = ("target", "dst", "destination")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
-_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False", ""})
+_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 _S3_TEXT_OPTIONS = {
     "endpoint": "Endpoint",

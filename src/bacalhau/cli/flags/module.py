@@ -56,8 +56,8 @@ def inline_url(path: Path) -> str:
         )
     if len(content) <= _LARGEST_RAW_BYTES:
         kind = "application/wasm" if content.startswith(_WASM_MAGIC) else "application/octet-stream"
-        return _data_url(kind, content)
-    return _data_url("application/gzip", _archived(path.name, content))
+        return data_url(kind, content)
+    return data_url("application/gzip", _archived(path.name, content))
 
 
 def _archived(name: str, content: bytes) -> bytes:
@@ -70,5 +70,6 @@ def _archived(name: str, content: bytes) -> bytes:
     return gzip.compress(tar.getvalue(), mtime=0)
 
 
-def _data_url(kind: str, content: bytes) -> str:
+def data_url(kind: str, content: bytes) -> str:
+    """Return content as a ``data:`` URL of a media type."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"

@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bacalhau.lifecycle.changes import JobChanges
-    from bacalhau.models import Evaluation, Execution, ExecutionID, Job, JobID, NodeState
+    from bacalhau.models import (
+        Evaluation,
+        Execution,
+        ExecutionID,
+        Job,
+        JobID,
+        NodeID,
+        NodeState,
+    )
 
 _VERSION_1 = (
     "CREATE TABLE jobs (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
@@ -160,3 +168,8 @@ def drop_evaluation(connection: sqlite3.Connection, evaluation_id: str) -> None:
 def put_node(connection: sqlite3.Connection, node: NodeState) -> None:
     """Create or replace the record of a node."""
     connection.execute("REPLACE INTO nodes VALUES (?, ?)", (node.info.node_id, encode(node)))
+
+
+def drop_node(connection: sqlite3.Connection, node_id: NodeID) -> None:
+    """Forget the record of a node."""
+    connection.execute("DELETE FROM nodes WHERE id = ?", (node_id,))

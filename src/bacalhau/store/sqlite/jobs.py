@@ -15,7 +15,13 @@ from bacalhau.ports.paging import page_request
 from bacalhau.store.sqlite import _outbox
 from bacalhau.store.sqlite._database import Database
 from bacalhau.store.sqlite._job_pages import read_page
-from bacalhau.store.sqlite._job_tables import JOB_SCHEMA, apply_changes, drop_evaluation, put_node
+from bacalhau.store.sqlite._job_tables import (
+    JOB_SCHEMA,
+    apply_changes,
+    drop_evaluation,
+    drop_node,
+    put_node,
+)
 from bacalhau.store.sqlite._records import decode_execution, decode_job, prefix_end
 
 if TYPE_CHECKING:
@@ -164,6 +170,10 @@ class SQLiteJobStore:
     async def put_node(self, node: NodeState) -> None:
         """Create or replace the record of a node."""
         await self._database.write(partial(put_node, node=node))
+
+    async def drop_node(self, node_id: NodeID) -> None:
+        """Forget the record of a node."""
+        await self._database.write(partial(drop_node, node_id=node_id))
 
     async def nodes(self) -> Sequence[NodeState]:
         """Return all known nodes."""

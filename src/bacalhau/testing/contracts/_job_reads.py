@@ -18,6 +18,7 @@ from bacalhau.models import (
     JobHistory,
     JobID,
     JobState,
+    NodeID,
 )
 from bacalhau.testing.contracts._store_records import (
     NODE,
@@ -209,3 +210,10 @@ class JobReads:
         for node in (make_node("n-b"), make_node("n-a"), make_node("n-b", git_version="v9")):
             await store.put_node(node)
         assert list(await store.nodes()) == [make_node("n-a"), make_node("n-b", git_version="v9")]
+
+    async def test_a_dropped_node_is_forgotten(self, store: JobStore) -> None:
+        for name in ("n-a", "n-b"):
+            await store.put_node(make_node(name))
+        await store.drop_node(NodeID("n-b"))
+        await store.drop_node(NodeID("n-unknown"))
+        assert list(await store.nodes()) == [make_node("n-a")]

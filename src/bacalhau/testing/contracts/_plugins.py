@@ -11,18 +11,21 @@ from bacalhau.models import NodeID
 from bacalhau.ports import PluginContext
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from bacalhau.config.keys import Value
+
 # Free ports, so that suites can run beside each other and beside a node.
-_SETTINGS = {"Publishers.Types.Local.Port": 0}
+_SETTINGS: dict[str, Value] = {"Publishers.Types.Local.Port": 0}
 
 
-def node_context(directory: Path) -> PluginContext:
+def node_context(directory: Path, settings: Mapping[str, Value] | None = None) -> PluginContext:
     """Return the context of a node whose files are below ``directory``."""
     return PluginContext(
         node_id=NodeID("n-contract"),
         data_directory=directory,
-        settings=Settings(_SETTINGS),
+        settings=Settings({**_SETTINGS, **(settings or {})}),
         clock=SystemClock(),
         ids=RandomIds(),
     )

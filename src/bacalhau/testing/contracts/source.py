@@ -23,12 +23,14 @@ import pytest
 from bacalhau.errors import BacalhauError, ValidationError
 from bacalhau.lib.paths import clean_relative
 from bacalhau.models import InputSource, SpecConfig
+from bacalhau.ports import LocalPresence
 from bacalhau.testing.contracts._plugins import node_context
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
+    from bacalhau.config.keys import Value
     from bacalhau.ports import InputPlan, Source, Volume
 
 TARGET = "/inputs"
@@ -52,10 +54,16 @@ class Origin(Protocol):
 
 
 class SourceCase(NamedTuple):
-    """One source under test. ``origin`` is the name of a fixture that gives its origin."""
+    """One source under test. ``origin`` is the name of a fixture that gives its origin.
+
+    ``settings`` are those of the node. A source that ``lends`` gives the task what is on the node
+    already: it plans no bytes and leaves the directory empty.
+    """
 
     source: type[Source]
     origin: str
+    settings: Mapping[str, Value] | None = None
+    lends: bool = False
 
     def __str__(self) -> str:
         return self.source.__name__
@@ -85,7 +93,8 @@ class SourceContract:
     ) -> AsyncIterator[Source]:
         """A live source. The origin comes first, because it may set up credentials."""
         del origin
-        async with case.source.open(node_context(tmp_path / "node")) as source:
+        context = node_context(tmp_path / "node", case.settings)
+        async with case.source.open(context) as source:
             yield source
 
     @pytest.fixture
@@ -129,34 +138,36 @@ class SourceContract:
     async def test_is_available(self, source: Source) -> None:
         assert await source.is_available()
 
-    async def test_plans_without_fetching(self, origin: Origin, source: Source) -> None:
+    async def test_plans_without_fetching(
+        self, case: SourceCase, origin: Origin, source: Source
+    ) -> None:
         spec = await origin.offer(FILE)
         plan = await source.plan(wanted(spec))
-        assert plan.size_bytes == len(FILE["hello.txt"])
+        assert plan.size_bytes == (0 if case.lends else len(FILE["hello.txt"]))
         assert plan == await source.plan(wanted(spec))
         assert plan == msgspec.json.decode(msgspec.json.encode(plan), type=type(plan))
         for item in plan.objects:
             assert item.path in (".", clean_relative(item.path))
 
     async def test_fetches_what_was_planned(
-        self, origin: Origin, source: Source, directory: Path
+        self, case: SourceCase, origin: Origin, source: Source, directory: Path
     ) -> None:
         fetched = await fetch(source, await origin.offer(FILE), directory)
         assert fetched.volume.target == TARGET
-        assert fetched.volume.path.is_relative_to(directory)
+        assert fetched.volume.path.is_relative_to(directory) is not case.lends
         assert list(files_below(fetched.volume.path).values()) == list(FILE.values())
         assert fetched.size_bytes == fetched.plan.size_bytes
         assert fetched.objects == len(fetched.plan.objects)
         assert fetched.plan.is_file == fetched.volume.path.is_file()
 
     async def test_keeps_the_names_of_a_tree(
-        self, origin: Origin, source: Source, directory: Path
+        self, case: SourceCase, origin: Origin, source: Source, directory: Path
     ) -> None:
         if not origin.holds_trees:
             return
         fetched = await fetch(source, await origin.offer(TREE), directory)
         assert files_below(fetched.volume.path) == TREE
-        assert fetched.plan.size_bytes == sum(map(len, TREE.values()))
+        assert fetched.plan.size_bytes == (0 if case.lends else sum(map(len, TREE.values())))
 
     async def test_everybody_can_read_what_was_fetched(
         self, origin: Origin, source: Source, directory: Path
@@ -177,6 +188,13 @@ class SourceContract:
         assert "\n" not in caught.value.message
         assert caught.value.component != "Bacalhau"
         assert list(directory.iterdir()) == []
+
+    async def test_has_locally_only_what_is_there(self, origin: Origin, source: Source) -> None:
+        if not isinstance(source, LocalPresence):
+            return
+        assert await source.has_locally(wanted(await origin.offer(FILE)))
+        absent = origin.absent()
+        assert absent is None or not await source.has_locally(wanted(absent))
 
     async def test_stops_when_cancelled(
         self, origin: Origin, source: Source, directory: Path

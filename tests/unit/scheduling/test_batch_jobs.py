@@ -18,7 +18,7 @@ from bacalhau.models import (
     TimeoutConfig,
 )
 from bacalhau.protocol.messages import AskForBid, BidAccepted, BidRejected, CancelExecution
-from bacalhau.scheduling.batch import schedule_batch
+from bacalhau.scheduling.counted import schedule_batch
 from bacalhau.scheduling.plan import Claim, Plan
 from tests.support.records import (
     SECOND,

@@ -1,0 +1,1 @@
+"""`bacalhau config`: what is set, and setting it."""

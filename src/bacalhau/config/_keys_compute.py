@@ -1,0 +1,245 @@
+"""Keys of compute nodes: capacity, engines, data, admission (spec config.md 3.4, 3.6, 3.8)."""
+
+from __future__ import annotations
+
+from bacalhau.config.key import MAX_PORT, Key, one_of
+
+_CAPACITY = "Compute.AllocatedCapacity"
+_LIMITS = "BACALHAU_NODE_COMPUTE_CAPACITY_TOTALRESOURCELIMITS"
+_CACHE = "Engines.Types.Docker.ManifestCache"
+_CACHE_VARIABLE = "BACALHAU_DOCKER_MANIFEST_CACHE"
+_ADMISSION = "JobAdmissionControl"
+_SELECTION = "BACALHAU_NODE_COMPUTE_JOBSELECTION"
+_MANAGED = "Publishers.Types.S3Managed"
+_IPFS = ("BACALHAU_NODE_IPFS_CONNECT",)
+
+COMPUTE_KEYS = (
+    Key("Compute.Enabled", False, "Run jobs on this node."),
+    Key(
+        "Compute.Orchestrators",
+        ("nats://127.0.0.1:4222",),
+        "Orchestrators to work for.",
+        is_pending=True,
+        node_aliases=("BACALHAU_NODE_NETWORK_ORCHESTRATORS",),
+    ),
+    Key(
+        "Compute.Auth.Token",
+        "",
+        "What the orchestrator wants to know before it lets this node connect.",
+        is_secret=True,
+        is_pending=True,
+    ),
+    Key(
+        "Compute.Heartbeat.InfoUpdateInterval",
+        "1m0s",
+        "Time between two accounts of labels, engines and capacity.",
+        is_duration=True,
+        minimum=1,
+        is_pending=True,
+    ),
+    Key(
+        "Compute.Heartbeat.ResourceUpdateInterval",
+        "30s",
+        "Time between two accounts of free capacity.",
+        is_duration=True,
+        is_pending=True,
+    ),
+    Key(
+        "Compute.Heartbeat.Interval",
+        "15s",
+        "Time between signs of life.",
+        is_duration=True,
+        minimum=1,
+    ),
+    Key(
+        f"{_CAPACITY}.CPU",
+        "70%",
+        "CPU offered to jobs: cores or a percentage.",
+        node_aliases=(f"{_LIMITS}_CPU",),
+    ),
+    Key(
+        f"{_CAPACITY}.Memory", "70%", "Memory offered to jobs.", node_aliases=(f"{_LIMITS}_MEMORY",)
+    ),
+    Key(f"{_CAPACITY}.Disk", "70%", "Disk space offered to jobs."),
+    Key(f"{_CAPACITY}.GPU", "100%", "GPUs offered to jobs.", node_aliases=(f"{_LIMITS}_GPU",)),
+    Key(
+        "Compute.AllowListedLocalPaths",
+        (),
+        "Folders of this node that jobs may use, as patterns with :ro or :rw.",
+        node_aliases=("BACALHAU_NODE_ALLOWLISTEDLOCALPATHS",),
+    ),
+    Key("Compute.TLS.CACert", "", "Certificates the node trusts.", is_pending=True),
+    Key("Compute.TLS.RequireTLS", False, "Connect to orchestrators with TLS.", is_pending=True),
+    Key("Compute.Env.AllowList", (), "Variables of the node that jobs may use.", is_pending=True),
+    Key(
+        "Compute.Network.AdvertisedAddress",
+        "",
+        "Address under which ports of jobs are reached; empty is found out.",
+        is_pending=True,
+    ),
+    Key(
+        "Compute.Network.PortRangeStart",
+        20_000,
+        "First port for jobs.",
+        maximum=MAX_PORT,
+        is_pending=True,
+    ),
+    Key(
+        "Compute.Network.PortRangeEnd",
+        32_000,
+        "Last port for jobs.",
+        maximum=MAX_PORT,
+        is_pending=True,
+    ),
+)
+
+INPUT_KEYS = (
+    Key(
+        "InputSources.Disabled",
+        (),
+        "Input sources that this node does not offer.",
+        node_aliases=("BACALHAU_NODE_DISABLEDFEATURES_STORAGES",),
+    ),
+    Key("InputSources.ReadTimeout", "5m0s", "Longest time to list an input.", is_duration=True),
+    Key("InputSources.MaxRetryCount", 3, "Attempts after the first for a URL."),
+    Key(
+        "InputSources.Types.IPFS.Endpoint",
+        "",
+        "Address of an IPFS node to read from.",
+        is_pending=True,
+        aliases=_IPFS,
+    ),
+    Key("InputSources.Types.S3.AllowAnonymous", True, "Read public buckets without credentials."),
+    Key("InputSources.Types.S3.Concurrency", 64, "Small objects in flight at once.", minimum=1),
+)
+
+PUBLISHER_KEYS = (
+    Key(
+        "Publishers.Disabled",
+        (),
+        "Publishers that this node does not offer.",
+        node_aliases=("BACALHAU_NODE_DISABLEDFEATURES_PUBLISHERS",),
+    ),
+    Key(
+        "Publishers.Types.IPFS.Endpoint",
+        "",
+        "Address of an IPFS node to publish to.",
+        is_pending=True,
+        aliases=_IPFS,
+    ),
+    Key("Publishers.Types.S3.PreSignedURLDisabled", False, "Hand out plain S3 locations."),
+    Key("Publishers.Types.S3.PreSignedURLExpiration", "30m0s", "Life of a link.", is_duration=True),
+    Key(
+        "Publishers.Types.Local.Address",
+        "127.0.0.1",
+        "Address under which results are served.",
+        node_aliases=("BACALHAU_NODE_COMPUTE_LOCALPUBLISHER_ADDRESS",),
+    ),
+    Key(
+        "Publishers.Types.Local.Port",
+        6001,
+        "Port under which results are served.",
+        maximum=MAX_PORT,
+        node_aliases=("BACALHAU_NODE_COMPUTE_LOCALPUBLISHER_PORT",),
+    ),
+    Key(f"{_MANAGED}.Bucket", "", "Bucket of the orchestrator for results.", is_pending=True),
+    Key(f"{_MANAGED}.Key", "", "Where in that bucket results go.", is_pending=True),
+    Key(f"{_MANAGED}.Region", "", "Region of that bucket.", is_pending=True),
+    Key(f"{_MANAGED}.Endpoint", "", "Server of that bucket.", is_pending=True),
+    Key(
+        f"{_MANAGED}.PreSignedURLExpiration",
+        "1h0m0s",
+        "Life of a link to write there.",
+        is_duration=True,
+        is_pending=True,
+    ),
+)
+
+ENGINE_KEYS = (
+    Key(
+        "Engines.Disabled",
+        (),
+        "Engines that this node does not offer.",
+        node_aliases=("BACALHAU_NODE_DISABLEDFEATURES_ENGINES",),
+    ),
+    Key("Engines.Types.Docker.StopTimeout", "10s", "Grace before SIGKILL.", is_duration=True),
+    Key(
+        f"{_CACHE}.Size",
+        1000,
+        "Images whose description is remembered.",
+        is_pending=True,
+        node_aliases=(f"{_CACHE_VARIABLE}_SIZE",),
+    ),
+    Key(
+        f"{_CACHE}.TTL",
+        "1h0m0s",
+        "Time that the description of an image is remembered.",
+        is_duration=True,
+        is_pending=True,
+        node_aliases=(f"{_CACHE_VARIABLE}_DURATION",),
+    ),
+    Key(
+        f"{_CACHE}.Refresh",
+        "1h0m0s",
+        "Time between two looks for descriptions that are too old.",
+        is_duration=True,
+        is_pending=True,
+        node_aliases=(f"{_CACHE_VARIABLE}_FREQUENCY",),
+    ),
+)
+
+DOWNLOAD_KEYS = (
+    Key("ResultDownloaders.Disabled", (), "Kinds of results not to download.", is_pending=True),
+    Key(
+        "ResultDownloaders.Timeout",
+        "0s",
+        "Kept for older configurations; has no effect.",
+        is_duration=True,
+    ),
+    Key(
+        "ResultDownloaders.Types.IPFS.Endpoint",
+        "",
+        "Address of an IPFS node to download from.",
+        is_pending=True,
+        aliases=_IPFS,
+    ),
+)
+
+ADMISSION_KEYS = (
+    Key(
+        f"{_ADMISSION}.Locality",
+        "anywhere",
+        "local takes only jobs whose inputs are on this node; else anywhere.",
+        check=one_of("local", "anywhere"),
+    ),
+    Key(
+        f"{_ADMISSION}.RejectStatelessJobs",
+        False,
+        "Refuse jobs without inputs.",
+        node_aliases=(f"{_SELECTION}_REJECTSTATELESSJOBS",),
+    ),
+    Key(
+        f"{_ADMISSION}.AcceptNetworkedJobs",
+        False,
+        "Run jobs that use the network.",
+        node_aliases=(f"{_SELECTION}_ACCEPTNETWORKEDJOBS",),
+    ),
+    Key(
+        f"{_ADMISSION}.RejectNetworkedJobs",
+        False,
+        "Refuse jobs that use the network.",
+        is_pending=True,
+    ),
+    Key(
+        f"{_ADMISSION}.ProbeHTTP",
+        "",
+        "Address that is asked whether to take a job.",
+        node_aliases=(f"{_SELECTION}_PROBEHTTP",),
+    ),
+    Key(
+        f"{_ADMISSION}.ProbeExec",
+        "",
+        "Command that is asked whether to take a job.",
+        node_aliases=(f"{_SELECTION}_PROBEEXEC",),
+    ),
+)

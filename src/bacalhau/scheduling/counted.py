@@ -1,0 +1,140 @@
+"""Scheduling of batch and service jobs (spec orchestration.md 2.9).
+
+Both keep a number of executions: a batch job until as many have completed, a service for ever.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bacalhau.lifecycle import events
+from bacalhau.lifecycle import execution as lifecycle
+from bacalhau.lifecycle import job as job_lifecycle
+from bacalhau.models import ComputeState, DesiredState, Event
+from bacalhau.scheduling import deadlines
+from bacalhau.scheduling.feasibility import closed_nodes, count_attempts
+from bacalhau.scheduling.look import Look
+from bacalhau.scheduling.ranking import choose
+from bacalhau.scheduling.requirements import requirements_of
+from bacalhau.scheduling.shortage import shortage_event, shortage_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bacalhau.lifecycle.changes import JobSnapshot
+    from bacalhau.scheduling.feasibility import Verdict
+    from bacalhau.scheduling.plan import Claim, Context, Plan
+
+
+def schedule_batch(snapshot: JobSnapshot, claim: Claim, context: Context) -> Plan:
+    """Plan one batch job. Shapes: see Plan."""
+    return _BatchLook(snapshot, claim, context).plan()
+
+
+def schedule_service(snapshot: JobSnapshot, claim: Claim, context: Context) -> Plan:
+    """Plan one service job. Shapes: see Plan."""
+    return _ServiceLook(snapshot, claim, context).plan()
+
+
+class _CountedLook(Look):
+    """Keeps a number of executions going."""
+
+    def approve(self, remaining: int) -> int:
+        """Accept bids, oldest first, up to what is needed; return how many executions count."""
+        live = sorted(self.live(), key=lambda run: (run.modify_time, run.create_time))
+        running = [run for run in live if run.desired_state.state_type is DesiredState.RUNNING]
+        covered = len(running)
+        for run in running[remaining:]:
+            event = events.stop_requested(
+                self.context.now_ns, "there are more executions than needed"
+            )
+            lifecycle.cancel(self.draft, run, event)
+        bids = [run for run in live if run.compute_state.state_type is _BID]
+        asked = [run for run in live if run not in running and run not in bids]
+        for run in [*bids, *asked]:
+            if covered >= remaining:
+                lifecycle.reject(self.draft, run, "node has been rejected")
+                continue
+            covered += 1
+            if run.compute_state.state_type is _BID:
+                lifecycle.approve(self.draft, run)
+                job_lifecycle.start(self.draft)
+        return min(covered, remaining)
+
+    def fill(self, missing: int) -> None:
+        permanent = next((run for run in self.failed() if not lifecycle.may_retry(run)), None)
+        if permanent is not None:
+            state = permanent.compute_state
+            self.fail(events.job_failed(self.context.now_ns, state.message, state.details))
+            return
+        wanted = requirements_of(self.draft.job)
+        attempts = count_attempts(self.draft.executions)
+        candidates = self.context.cluster.candidates()
+        chosen, verdicts = choose(candidates, wanted, attempts, missing, self.context.draw)
+        self.verdicts = tuple(verdicts)
+        if len(chosen) < missing and not self._may_wait(verdicts):
+            self.fail(self._shortage(missing, len(chosen)))
+            return
+        for node in chosen:
+            self.place(node, wanted, DesiredState.PENDING)
+        if len(chosen) < missing:
+            self.blocked_shape = wanted.shape(closed_nodes(attempts))
+            if not self.live():
+                why = shortage_text(missing, len(chosen), verdicts)
+                job_lifecycle.queue(self.draft, why)
+
+    def _may_wait(self, verdicts: Sequence[Verdict]) -> bool:
+        """Wait for a busy node without limit, for any node as long as the queue time-out allows."""
+        limit = deadlines.queue_deadline(self.draft.job)
+        if limit is not None:
+            return not self.is_past(limit)
+        return any(verdict.is_busy for verdict in verdicts)
+
+    def _shortage(self, missing: int, suitable: int) -> Event:
+        failed = self.failed()
+        if failed:
+            state = failed[-1].compute_state
+            return events.job_failed(
+                self.context.now_ns,
+                f"Job failed because it has been retried too many times: {state.message}",
+                state.details,
+            )
+        refused = [
+            run
+            for run in self.draft.executions
+            if run.compute_state.state_type is ComputeState.ASK_FOR_BID_REJECTED
+        ]
+        event = shortage_event(self.context.now_ns, missing, suitable, self.verdicts)
+        if not refused:
+            return event
+        reasons = dict.fromkeys(run.compute_state.message for run in refused)
+        text = "\n".join([event.message, *(f"• {reason}" for reason in reasons if reason)])
+        return msgspec.structs.replace(event, message=text)
+
+
+class _BatchLook(_CountedLook):
+    """Wants as many completed executions as the job counts."""
+
+    def reconcile(self) -> None:
+        remaining = max(0, self.draft.job.count - len(self.completed()))
+        if remaining == 0:
+            self.stop_all("there are more executions than needed")
+            job_lifecycle.complete(self.draft)
+            return
+        covered = self.approve(remaining)
+        if covered < remaining:
+            self.fill(remaining - covered)
+
+
+class _ServiceLook(_CountedLook):
+    """Wants as many running executions as the job counts, whatever became of earlier ones."""
+
+    def reconcile(self) -> None:
+        covered = self.approve(self.draft.job.count)
+        if covered < self.draft.job.count:
+            self.fill(self.draft.job.count - covered)
+
+
+_BID = ComputeState.ASK_FOR_BID_ACCEPTED
