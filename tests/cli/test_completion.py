@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -114,7 +115,8 @@ def test_bash(line: str, flags: str, replies: list[str], tmp_path: Path) -> None
     bash = shutil.which("bash")
     assert bash, "the tests need Bash"
     program = tmp_path / "bacalhau"
-    program.write_text(f'#!{bash}\nexec {sys.executable} -m bacalhau.cli.main "$@"\n')
+    command = f"{shlex.quote(sys.executable)} -m bacalhau.cli.main"
+    program.write_text(f'#!{bash}\nexec {command} "$@"\n')
     program.chmod(0o755)
     script = f"""
         PATH={tmp_path}:$PATH
