@@ -84,6 +84,7 @@ ROOT = Root(
                 logs="Show the output of a job.",
                 run="Run a job that a file describes.",
                 stop="Stop a job.",
+                validate="Check a job file.",
             )
             | {"exec": Entry("bacalhau.cli.exec_command", "Run a program.", hidden=True)},
         ),

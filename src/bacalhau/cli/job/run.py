@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bacalhau.cli.command import Arity, Command, Flag
+from bacalhau.cli.job_template import TEMPLATE_FLAGS, expand
 from bacalhau.cli.submission import RUNTIME_FLAGS, Runtime, invalid, submit
 from bacalhau.cli.values import BOOL
 from bacalhau.errors import UserError
@@ -15,12 +16,28 @@ if TYPE_CHECKING:
 
 
 def run(
-    session: Session, *, arguments: tuple[str, ...], show_warnings: bool, **options: Any
+    session: Session,
+    *,
+    arguments: tuple[str, ...],
+    show_warnings: bool,
+    no_template: bool,
+    template_vars: dict[str, str],
+    template_envs: str,
+    **options: Any,
 ) -> None:
     """Read a job and submit it."""
     from bacalhau.models.jobfile import load_job
 
-    text = read_text(session, arguments[0] if arguments else "-")
+    name = arguments[0] if arguments else "-"
+    text = read_text(session, name)
+    if not no_template:
+        text = expand(
+            text,
+            "standard input" if name == "-" else name,
+            template_vars=template_vars,
+            template_envs=template_envs,
+            environment=session.environment,
+        )
     try:
         job, warnings = load_job(text)
     except UserError as exc:
@@ -51,6 +68,7 @@ COMMAND = Command(
     run,
     flags=(
         *RUNTIME_FLAGS,
+        *TEMPLATE_FLAGS,
         Flag("show-warnings", BOOL, False, "Print what the server says about the job."),
     ),
     arity=Arity("[FILE]", 0, None),
@@ -60,5 +78,8 @@ COMMAND = Command(
 bacalhau job run job.yaml
 
 # See the job as it would be submitted
-bacalhau job run --dry-run job.yaml""",
+bacalhau job run --dry-run job.yaml
+
+# Fill in {{.greeting}} and every environment variable that begins with JOB_
+bacalhau job run -V greeting=hello -E '^JOB_' job.yaml""",
 )

@@ -1,0 +1,54 @@
+"""`bacalhau job validate` (spec cli.md 8.8)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bacalhau.cli.command import Arity, Command
+from bacalhau.cli.job.run import read_text
+from bacalhau.cli.submission import checked, invalid
+from bacalhau.errors import UserError
+
+if TYPE_CHECKING:
+    from bacalhau.cli.session import Session
+
+_DOCUMENTATION = "https://docs.bacalhau.org"
+
+
+def run(session: Session, *, arguments: tuple[str, ...]) -> None:
+    """Check a job file as far as that is possible without a server."""
+    text = read_text(session, arguments[0])
+    try:
+        warnings = _warnings(text)
+    except UserError:
+        session.say("Error: the job provided is invalid")
+        session.say(f"Job Specification: {_DOCUMENTATION}\n")
+        raise
+    for warning in warnings:
+        session.say(warning)
+    session.say("OK")
+
+
+def _warnings(text: str) -> list[str]:
+    """Return what would be dropped or changed.
+
+    Raises:
+        UserError: the job is invalid, with all problems.
+    """
+    from bacalhau.models.jobfile import load_job
+
+    try:
+        job, warnings = load_job(text)
+    except UserError as exc:
+        raise invalid(exc) from exc
+    _, more = checked(job)
+    return [*warnings, *more]
+
+
+COMMAND = Command(
+    "validate",
+    run,
+    arity=Arity("FILE", 1, None),
+    text="Check a job file without submitting it. Templates are not filled in.",
+    example="bacalhau job validate job.yaml",
+)
