@@ -1,18 +1,29 @@
-"""SQLite and memory do the same under any sequence of operations."""
+"""SQLite and memory do the same under any sequence of operations, also when a disk fails.
+
+As everywhere, nothing that has ended comes back, and a job keeps its namespace and its time of
+creation, an execution its node: a store may rely on that.
+
+A write whose commit the disk refuses has no effect. After a cut of power, when the end of the log
+is torn, the last write has happened as a whole or not at all, and all before it have.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import copy
+import shutil
+import sqlite3
 import tempfile
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from bacalhau.errors import BacalhauError
+from bacalhau.errors import BacalhauError, TransientError
 from bacalhau.lifecycle.changes import JobChanges
 from bacalhau.models import (
     ComputeState,
@@ -41,7 +52,7 @@ from bacalhau.testing.contracts._store_records import (
 from bacalhau.testing.store_memory import MemoryExecutionStore, MemoryJobStore
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator
 
     from bacalhau.ports.store import ExecutionStore, JobStore
 
@@ -54,6 +65,8 @@ QUICK = settings(
     suppress_health_check=[HealthCheck.too_slow],
 )
 JOBS = [JobID(name) for name in ("j-a", "j-b", "j-_", "j-é")]
+NAMESPACES = dict(zip(JOBS, ["default", "red", "default", "red"], strict=True))
+CREATED = dict(zip(JOBS, [2, 1, 1, 0], strict=True))
 NODES = [NodeID("n-one"), NodeID("n-two")]
 NAMES = [ExecutionID(f"e-{name}") for name in "abcdef"]
 UNFINISHED = [JobState.PENDING, JobState.QUEUED, JobState.RUNNING]
@@ -72,21 +85,102 @@ async def outcome(awaitable: Awaitable[T]) -> T | tuple[type, str]:
         return type(error), str(error)
 
 
+@contextmanager
+def failing_sync(store: SQLiteJobStore | SQLiteExecutionStore) -> Iterator[None]:
+    """Let the disk fail at the end of each transaction."""
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+
+    def fail() -> None:
+        raise error
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store._database._writer, "_commit", fail)
+        yield
+
+
 class Machine(RuleBasedStateMachine):
-    """Runs each operation on both stores, in a loop of its own, and compares."""
+    """Runs each operation on both stores, in a loop of its own, and compares.
+
+    Attributes:
+        before: The memory store as it was before the last write that ``remember`` preceded.
+        log_before: How long the log of the file was then, in bytes.
+        ending: What ends by the changes that are being drawn.
+    """
 
     file_name: str
+    memory: Any
+    sqlite: Any
 
     def __init__(self) -> None:
         super().__init__()
+        self.ending: set[str] = set()
         self.runner = asyncio.Runner()
         self.folder = tempfile.TemporaryDirectory()
+        self.files = 0
         self.stack = AsyncExitStack()
         self.open()
+        self.remember()
 
     @property
     def path(self) -> Path:
-        return Path(self.folder.name) / self.file_name
+        return Path(self.folder.name) / str(self.files) / self.file_name
+
+    @property
+    def log(self) -> Path:
+        return self.path.with_name(f"{self.file_name}-wal")
+
+    def next_state(
+        self, draw: st.DataObject, execution_id: ExecutionID, has_ended: bool
+    ) -> ComputeState:
+        if has_ended or execution_id in self.ending:
+            return ComputeState.FAILED
+        state = draw.draw(st.sampled_from([*LIVE, ComputeState.COMPLETED]))
+        if state.is_terminal:
+            self.ending.add(execution_id)
+        return state
+
+    def log_bytes(self) -> int:
+        return self.log.stat().st_size if self.log.exists() else 0
+
+    def remember(self) -> None:
+        """Note how it was before the changes that have been drawn."""
+        self.ending.clear()
+        self.before, self.log_before = copy.deepcopy(self.memory), self.log_bytes()
+
+    def fails(self, write: Callable[[Any], Awaitable[Any]]) -> None:
+        """Hand a write to a disk that fails: it fails, or is refused as on any other disk."""
+        expected = self.run(outcome(write(copy.deepcopy(self.memory))))
+        with failing_sync(self.sqlite):
+            answer = self.run(outcome(write(self.sqlite)))
+        self.ending.clear()
+        assert isinstance(answer, tuple)
+        assert answer == expected or issubclass(answer[0], TransientError), answer
+
+    @precondition(lambda self: self.log_bytes() > self.log_before)
+    @rule(draw=st.data())
+    def lose_power(self, draw: st.DataObject) -> None:
+        """Go on with what is on the disk when the last bytes of the log did not get there."""
+        whole = self.log_bytes()
+        kept = draw.draw(st.integers(self.log_before, whole))
+        files = [self.path, self.log]
+        self.files += 1
+        self.path.parent.mkdir()
+        for file in files:
+            shutil.copy(file, self.path.parent)
+        with self.log.open("r+b") as log:
+            log.truncate(kept)
+        self.close()
+        if kept < whole:
+            self.memory = self.before
+        self.open()
+        self.remember()
+
+    @rule()
+    def reopen(self) -> None:
+        self.close()
+        self.open()
+        self.remember()
 
     def open(self) -> None:
         raise NotImplementedError
@@ -125,14 +219,17 @@ class JobStores(Machine):
         stored = self.memory.job(job_id)
         if draw.draw(st.booleans()) and stored is not None:
             return None
-        terminal = stored is not None and stored.is_terminal
+        terminal = job_id in self.ending or (stored is not None and stored.is_terminal)
+        state = JobState.FAILED if terminal else draw.draw(st.sampled_from(list(JobState)))
+        if state.is_terminal:
+            self.ending.add(job_id)
         return make_job(
             job_id,
             max(1, (stored.revision if stored else 0) + draw.draw(steps)),
-            namespace=draw.draw(st.sampled_from(["default", "red"])),
+            namespace=NAMESPACES[job_id],
             labels={"rank": draw.draw(st.sampled_from("ab"))},
-            state=JobState.FAILED if terminal else draw.draw(st.sampled_from(list(JobState))),
-            created=draw.draw(times),
+            state=state,
+            created=CREATED[job_id],
             modified=draw.draw(times),
         )
 
@@ -140,14 +237,12 @@ class JobStores(Machine):
         self, draw: st.DataObject, job_id: JobID, execution_id: ExecutionID
     ) -> Execution:
         stored = self.memory.execution(execution_id)
-        terminal = stored is not None and stored.is_terminal
-        states = [ComputeState.FAILED] if terminal else [*LIVE, ComputeState.COMPLETED]
         return make_execution(
             execution_id,
             max(1, (stored.revision if stored else 0) + draw.draw(steps)),
             job_id=job_id,
-            node_id=draw.draw(st.sampled_from(NODES)),
-            compute=draw.draw(st.sampled_from(states)),
+            node_id=NODES[NAMES.index(execution_id) % 2],
+            compute=self.next_state(draw, execution_id, stored is not None and stored.is_terminal),
             job=make_job(job_id),
         )
 
@@ -183,27 +278,47 @@ class JobStores(Machine):
     @rule(draw=st.data())
     def apply(self, draw: st.DataObject) -> None:
         changes = self.next_changes(draw)
+        self.remember()
         self.same(lambda store: store.apply(changes))
 
     @rule(draw=st.data(), number=st.integers(2, 4))
     def apply_together(self, draw: st.DataObject, number: int) -> None:
         several = [self.next_changes(draw) for _ in range(number)]
+        self.remember()
 
         async def together(store: JobStore) -> list[Any]:
             return await asyncio.gather(*(outcome(store.apply(changes)) for changes in several))
 
         self.same(together)
 
+    @rule(draw=st.data())
+    def apply_in_vain(self, draw: st.DataObject) -> None:
+        changes = self.next_changes(draw)
+        self.fails(lambda store: store.apply(changes))
+
+    @rule(node_id=st.sampled_from(NODES))
+    def send(self, node_id: NodeID) -> None:
+        self.remember()
+        self.same(lambda store: store.send(node_id, cancel(JOBS[0])))
+
+    @rule(node_id=st.sampled_from(NODES))
+    def drop_node(self, node_id: NodeID) -> None:
+        self.remember()
+        self.same(lambda store: store.drop_node(node_id))
+
     @rule(number=st.integers(0, 4))
     def drop_evaluation(self, number: int) -> None:
+        self.remember()
         self.same(lambda store: store.drop_evaluation(EvaluationID(f"ev-{number}")))
 
     @rule(node_id=st.sampled_from(NODES), up_to=st.integers(-1, 30))
     def deliver(self, node_id: NodeID, up_to: int) -> None:
+        self.remember()
         self.same(lambda store: store.outbox_delivered(node_id, up_to=up_to))
 
     @rule(node_id=st.sampled_from(NODES), version=st.sampled_from(["v1", "v2"]))
     def put_node(self, node_id: NodeID, version: str) -> None:
+        self.remember()
         self.same(lambda store: store.put_node(make_node(node_id, git_version=version)))
 
     @rule(
@@ -231,11 +346,6 @@ class JobStores(Machine):
             return found
 
         self.same(pages)
-
-    @rule()
-    def reopen(self) -> None:
-        self.close()
-        self.open()
 
     @invariant()
     def agree(self) -> None:
@@ -278,33 +388,46 @@ class ExecutionStores(Machine):
 
     def next_record(self, draw: st.DataObject, execution_id: ExecutionID) -> LocalExecution:
         stored = self.memory.execution(execution_id)
-        terminal = stored is not None and stored.state.is_terminal
-        states = [ComputeState.FAILED] if terminal else [*LIVE, ComputeState.COMPLETED]
         revision = max(1, (stored.revision if stored else 0) + draw.draw(steps))
-        return make_local(execution_id, revision, state=draw.draw(st.sampled_from(states)))
+        has_ended = stored is not None and stored.state.is_terminal
+        state = self.next_state(draw, execution_id, has_ended)
+        return make_local(execution_id, revision, state=state)
 
-    @rule(
-        draw=st.data(),
-        names=st.lists(st.sampled_from(NAMES), max_size=3, unique=True),
-        answers=st.lists(st.booleans(), max_size=2),
-    )
-    def apply(self, draw: st.DataObject, names: list[ExecutionID], answers: list[bool]) -> None:
-        changes = LocalChanges(
+    def next_changes(self, draw: st.DataObject) -> LocalChanges:
+        names = draw.draw(st.lists(st.sampled_from(NAMES), max_size=3, unique=True))
+        answers = draw.draw(st.lists(st.booleans(), max_size=2))
+        return LocalChanges(
             executions=tuple(self.next_record(draw, name) for name in names),
             messages=tuple(
                 BidResult(execution_id=NAMES[0], accepted=accepted) for accepted in answers
             ),
         )
+
+    @rule(draw=st.data())
+    def apply(self, draw: st.DataObject) -> None:
+        changes = self.next_changes(draw)
+        self.remember()
         self.same(lambda store: store.apply(changes))
+
+    @rule(draw=st.data(), number=st.integers(2, 4))
+    def apply_together(self, draw: st.DataObject, number: int) -> None:
+        several = [self.next_changes(draw) for _ in range(number)]
+
+        async def together(store: ExecutionStore) -> list[Any]:
+            return await asyncio.gather(*(outcome(store.apply(changes)) for changes in several))
+
+        self.remember()
+        self.same(together)
+
+    @rule(draw=st.data())
+    def apply_in_vain(self, draw: st.DataObject) -> None:
+        changes = self.next_changes(draw)
+        self.fails(lambda store: store.apply(changes))
 
     @rule(up_to=st.integers(-1, 30))
     def deliver(self, up_to: int) -> None:
+        self.remember()
         self.same(lambda store: store.outbox_delivered(up_to=up_to))
-
-    @rule()
-    def reopen(self) -> None:
-        self.close()
-        self.open()
 
     @invariant()
     def agree(self) -> None:

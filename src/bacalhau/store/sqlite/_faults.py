@@ -55,6 +55,11 @@ def is_of_one_write(error: sqlite3.Error) -> bool:
     return isinstance(error, _OF_ONE_WRITE)
 
 
+def is_busy(error: sqlite3.Error) -> bool:
+    """Tell whether another program keeps the file locked."""
+    return _primary_code(error) == sqlite3.SQLITE_BUSY
+
+
 def translated(error: sqlite3.Error, path: Path) -> BacalhauError:
     """Return the error to raise instead: transient if it can pass without a restart."""
     primary = _primary_code(error)

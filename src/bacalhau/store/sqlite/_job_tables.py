@@ -40,7 +40,6 @@ _VERSION_1 = (
     " job_id TEXT NOT NULL, node_id TEXT NOT NULL, is_live INTEGER NOT NULL,"
     " revision INTEGER NOT NULL, doc BLOB NOT NULL) STRICT",
     "CREATE INDEX executions_of_job ON executions (job_id, seq)",
-    "CREATE INDEX executions_live ON executions (seq) WHERE is_live",
     "CREATE INDEX executions_live_of_node ON executions (node_id, seq) WHERE is_live",
     "CREATE TABLE evaluations (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
     " doc BLOB NOT NULL) STRICT",
@@ -72,7 +71,7 @@ def apply_changes(connection: sqlite3.Connection, changes: JobChanges) -> int:
     else:
         _put_job(connection, changes.job, head, is_new=stored is None)
     for execution in changes.executions:
-        _put_execution(connection, execution)
+        _put_execution(connection, execution, is_new=execution.id not in executions)
     for evaluation in changes.evaluations:
         _put_evaluation(connection, evaluation)
     entries = history_entries(changes, head)
@@ -107,45 +106,39 @@ def _execution_heads(
     return heads
 
 
+# An update names only columns that change: each one named costs a write to every index that has it.
+
+
 def _put_job(connection: sqlite3.Connection, job: Job, head: JobHead, *, is_new: bool) -> None:
-    row = (
-        job.namespace,
-        job.is_terminal,
-        job.create_time,
-        job.modify_time,
-        head.revision,
-        head.generation,
-        head.events,
-        encode(job),
-        job.id,
-    )
+    changing = (job.modify_time, head.revision, head.generation, head.events, encode(job), job.id)
     if is_new:
         connection.execute(
             "INSERT INTO jobs (namespace, is_terminal, create_time, modify_time,"
             " revision, generation, events, doc, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            row,
+            (job.namespace, job.is_terminal, job.create_time, *changing),
         )
-    else:
-        connection.execute(
-            "UPDATE jobs SET namespace = ?, is_terminal = ?, create_time = ?, modify_time = ?,"
-            " revision = ?, generation = ?, events = ?, doc = ? WHERE id = ?",
-            row,
-        )
-
-
-def _put_execution(connection: sqlite3.Connection, execution: Execution) -> None:
+        return
+    ended = "is_terminal = TRUE," if job.is_terminal else ""
     connection.execute(
-        "INSERT INTO executions (id, job_id, node_id, is_live, revision, doc)"
-        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET node_id = excluded.node_id,"
-        " is_live = excluded.is_live, revision = excluded.revision, doc = excluded.doc",
-        (
-            execution.id,
-            execution.job_id,
-            execution.node_id,
-            not execution.is_terminal,
-            execution.revision,
-            encode(without_job(execution)),
-        ),
+        f"UPDATE jobs SET {ended} modify_time = ?, revision = ?, generation = ?, events = ?,"  # noqa: S608 - no input
+        " doc = ? WHERE id = ?",
+        changing,
+    )
+
+
+def _put_execution(connection: sqlite3.Connection, execution: Execution, *, is_new: bool) -> None:
+    changing = (execution.revision, encode(without_job(execution)), execution.id)
+    if is_new:
+        connection.execute(
+            "INSERT INTO executions (job_id, node_id, is_live, revision, doc, id)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (execution.job_id, execution.node_id, not execution.is_terminal, *changing),
+        )
+        return
+    ended = "is_live = FALSE," if execution.is_terminal else ""
+    connection.execute(
+        f"UPDATE executions SET {ended} revision = ?, doc = ? WHERE id = ?",  # noqa: S608 - no input
+        changing,
     )
 
 

@@ -15,6 +15,8 @@ from bacalhau.protocol.messages import FromNode, Sequenced, StoredMessage, ToNod
 if TYPE_CHECKING:
     import sqlite3
 
+    from bacalhau.store.sqlite._database import Database
+
 TABLES = (
     "CREATE TABLE outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT,"
     " receiver TEXT NOT NULL, doc BLOB NOT NULL) STRICT",
@@ -35,14 +37,16 @@ def append(connection: sqlite3.Connection, receiver: str, message: Sequenced) ->
     )
 
 
-def waiting(
-    connection: sqlite3.Connection, receiver: str, after: int, limit: int
+async def waiting(
+    database: Database, receiver: str, *, after: int, limit: int
 ) -> list[StoredMessage]:
     """Return messages with a number above ``after``, in order; ``limit`` 0 means all."""
-    rows = connection.execute(
-        "SELECT seq, doc FROM outbox WHERE receiver = ? AND seq > ? ORDER BY seq LIMIT ?",
-        (receiver, after, limit or -1),
-    )
+    query = "SELECT seq, doc FROM outbox WHERE receiver = ? AND seq > ? ORDER BY seq LIMIT ?"
+    parameters = (receiver, after, limit or -1)
+    if limit:
+        rows = database.rows(query, *parameters)
+    else:
+        rows = await database.scan(lambda reads: reads.execute(query, parameters).fetchall())
     return [StoredMessage(seq=seq, message=_DECODER.decode(doc)) for seq, doc in rows]
 
 

@@ -153,9 +153,7 @@ class SQLiteJobStore:
 
     async def outbox(self, node_id: NodeID, *, after: int, limit: int) -> Sequence[StoredMessage]:
         """Return messages for a node; ``limit`` 0 means all."""
-        return await self._database.scan(
-            partial(_outbox.waiting, receiver=node_id, after=after, limit=limit)
-        )
+        return await _outbox.waiting(self._database, node_id, after=after, limit=limit)
 
     async def outbox_delivered(self, node_id: NodeID, *, up_to: int) -> None:
         """Forget messages for a node."""
