@@ -12,9 +12,12 @@ from __future__ import annotations
 import struct
 import threading
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import wasmtime
+
+from bacalhau.lib.wasm import new_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +76,7 @@ class HostCalls:
         """Replace the two calls in a linker that has wasmtime's WASI."""
         i32 = wasmtime.ValType.i32()
         linker.define_func("host", "exit", wasmtime.FuncType([i32], []), self._exit)
-        with wasmtime.Module(linker.engine, SHIM_BINARY) as module:
+        with wasmtime.Module.deserialize(linker.engine, _shim_code()) as module:
             shim = linker.instantiate(store, module).exports(store)
         monotonic = shim["monotonic"]
         assert isinstance(monotonic, wasmtime.Func), monotonic
@@ -142,6 +145,13 @@ class HostCalls:
             return (subscription.timeout_ns - self._clock.now_ns()) / 1e9
         now_ns = int(self._clock.monotonic() * 1e9) - self._monotonic_offset_ns
         return (subscription.timeout_ns - now_ns) / 1e9
+
+
+@cache
+def _shim_code() -> bytes:
+    """Compile the shim once for all engines: that takes longer than a small task."""
+    with new_engine() as engine, wasmtime.Module(engine, SHIM_BINARY) as module:
+        return bytes(module.serialize())
 
 
 def _decode(raw: bytes) -> Iterator[_Subscription]:

@@ -96,8 +96,7 @@ class CompiledModules:
             TransientError: the disk refuses.
         """
         loop = asyncio.get_running_loop()
-        binary = await loop.run_in_executor(self._pool, _read, source)
-        digest = await loop.run_in_executor(self._pool, _digest, binary)
+        binary, digest = await loop.run_in_executor(self._pool, _read_with_digest, source)
         entry = self._entries.get(digest)
         if entry is None:
             file = self._directory / f"{digest}.cwasm"
@@ -152,8 +151,9 @@ def _read(source: Path) -> bytes:
     )
 
 
-def _digest(binary: bytes) -> str:
-    return hashlib.sha256(binary).hexdigest()
+def _read_with_digest(source: Path) -> tuple[bytes, str]:
+    binary = _read(source)
+    return binary, hashlib.sha256(binary).hexdigest()
 
 
 def _compile(binary: bytes, file: Path) -> int | BacalhauError:

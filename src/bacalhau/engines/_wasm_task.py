@@ -40,7 +40,8 @@ class WasmTask:
     """What to run, with everything prepared.
 
     ``imports`` are compiled modules by the name under which others import them, in the order of
-    their start. ``memory_bytes`` 0 means as much as a module can have.
+    their start. ``memory_bytes`` 0 means as much as a module can have. ``skeleton`` is made for
+    this run; None when nothing is mounted.
     """
 
     entry: Path
@@ -49,7 +50,7 @@ class WasmTask:
     arguments: tuple[str, ...]
     env: dict[str, str]
     memory_bytes: int
-    skeleton: Path
+    skeleton: Path | None
     preopens: tuple[Preopen, ...]
     files: tuple[tuple[Path, Path], ...]
     sink: OutputSink
@@ -88,10 +89,11 @@ def run_task(task: WasmTask, interrupt: Interrupt, clock: Clock, pumps: ThreadPo
     """
     try:
         with ExitStack() as cleanup:
-            cleanup.callback(shutil.rmtree, task.skeleton, ignore_errors=True)
-            # A process that was killed may have left one.
-            shutil.rmtree(task.skeleton, ignore_errors=True)
-            build_skeleton(task.skeleton, task.preopens, task.files)
+            if task.skeleton is not None:
+                cleanup.callback(shutil.rmtree, task.skeleton, ignore_errors=True)
+                # A process that was killed may have left one.
+                shutil.rmtree(task.skeleton, ignore_errors=True)
+                build_skeleton(task.skeleton, task.preopens, task.files)
             pipes = OutputPipes()
             pump = pumps.submit(pipes.pump, task.sink, interrupt.request)
             # Runs last of all but the removal: raises what went wrong with the sink.

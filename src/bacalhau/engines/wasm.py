@@ -52,6 +52,8 @@ class WasmEngine:
         pumps: ThreadPoolExecutor,
     ) -> None:
         self._roots = directory / "roots"
+        self._empty = directory / "empty"
+        self._empty.mkdir(parents=True, exist_ok=True)
         self._clock = clock
         self._modules = modules
         self._runners = runners
@@ -137,9 +139,10 @@ class WasmEngine:
             interrupt.request()
 
     def _prepare(self, params: WasmParams, run: TaskRun, compiled: list[Path]) -> WasmTask:
-        skeleton = self._roots / run.execution_id
         own = {each.target for each in params.own_inputs()}
         visible = [volume for volume in run.inputs if volume.target not in own]
+        is_bare = not visible and not run.outputs
+        skeleton = self._empty if is_bare else self._roots / run.execution_id
         preopens, files = plan_preopens(skeleton, visible, run.outputs)
         names = [import_name(module) for module in params.import_modules]
         return WasmTask(
@@ -149,7 +152,7 @@ class WasmEngine:
             arguments=tuple(params.parameters),
             env=run.env | params.environment_variables,
             memory_bytes=run.resources.memory,
-            skeleton=skeleton,
+            skeleton=None if is_bare else skeleton,
             preopens=tuple(preopens),
             files=tuple(files),
             sink=run.sink,
