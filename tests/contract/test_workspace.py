@@ -10,7 +10,7 @@ import pytest
 
 from bacalhau.compute.workspace import open_workspace
 from bacalhau.lib.clock import SystemClock
-from bacalhau.models import Execution, ExecutionID, ResultPath
+from bacalhau.models import Execution, ExecutionID, ResultPath, SpecConfig
 from bacalhau.ports import Stream, Volume
 from bacalhau.ports.workspace import Workspace
 from bacalhau.protocol.messages import LogFrame, LogRequest
@@ -18,7 +18,8 @@ from bacalhau.testing.workspace_fake import FakeWorkspace
 from tests.support.compute_node import offer, task
 
 E1 = ExecutionID("e-1")
-EXECUTION = offer(task(result_paths=[ResultPath(name="out", path="/outputs")]))
+PUBLISHER = SpecConfig(type="fake")
+EXECUTION = offer(task(result_paths=[ResultPath(name="out", path="/outputs")], publisher=PUBLISHER))
 OUT, ERR = Stream.STDOUT, Stream.STDERR
 
 
@@ -119,6 +120,22 @@ async def test_results_are_there_from_the_end_of_the_task_until_discarded(
     assert await workspace.results(EXECUTION) is not None
     await workspace.discard(EXECUTION)
     assert await workspace.results(EXECUTION) is None
+
+
+async def test_what_nobody_publishes_has_no_results(workspace: Workspace) -> None:
+    execution = offer()
+    files = await workspace.open(execution, inputs=0, resume=False)
+    files.sink.write(OUT, b"x")
+    assert (await workspace.collect(execution, exit_code=0)).stdout == "x"
+    assert await workspace.results(execution) is None
+
+
+async def test_a_log_without_output_ends_with_its_task(workspace: Workspace) -> None:
+    await begin(workspace)
+    assert workspace.has_log(E1)
+    await workspace.collect(EXECUTION, exit_code=0)
+    assert await read(workspace) == b""
+    assert await read(workspace, follow=True) == b""
 
 
 async def test_prepared_inputs_are_used_again_only_when_resuming(workspace: Workspace) -> None:
@@ -248,7 +265,7 @@ async def test_discarding_a_running_task_ends_its_log(workspace: Workspace) -> N
 
 
 def two_executions() -> tuple[Execution, Execution]:
-    return offer(name="e-1"), offer(name="e-2")
+    return offer(name="e-1"), offer(task(publisher=PUBLISHER), name="e-2")
 
 
 async def test_executions_do_not_touch_each_other(workspace: Workspace) -> None:

@@ -92,10 +92,14 @@ def make_input(directory: Path) -> None:
 
 
 def write_kept_inputs(input_root: Path, volumes: Sequence[Volume]) -> None:
-    """Note durably that all inputs are prepared, and where they are."""
+    """Note for the next process that all inputs are prepared, and where they are.
+
+    No task outlives a power cut, so the note need not.
+    """
     kept = [_KeptVolume(str(each.path), each.target, each.read_only) for each in volumes]
     input_root.mkdir(parents=True, exist_ok=True)
-    write_atomically(input_root / _KEPT_INPUTS, msgspec.json.encode(kept))
+    note = msgspec.json.encode(kept)
+    write_atomically(input_root / _KEPT_INPUTS, note, survives_power_cut=False)
 
 
 def read_kept_inputs(input_root: Path) -> tuple[Volume, ...] | None:

@@ -29,8 +29,7 @@ class FileSink:
     """Writes output to disk (``ports.OutputSink``). Any thread may write.
 
     Each result file keeps the first gibibyte of its stream; more is dropped, so that neither
-    stream ever holds up the other.
-
+    stream ever holds up the other. Files are made when there is something to write into them.
     """
 
     def __init__(
@@ -65,7 +64,22 @@ class FileSink:
     def mark(self) -> tuple[int, tuple[int, int]]:
         """The generation, and where its log ends now."""
         with self._lock:
-            return self._generation, self._log.position
+            return self._generation, self._log.position if self._log else (0, 0)
+
+    @property
+    def has_files(self) -> bool:
+        """True when something was written to disk."""
+        return self._log is not None
+
+    def summary(self, stream: Stream) -> tuple[str, bool]:
+        """Return the beginning of a stream as text, and whether there is more of it.
+
+        A character that the limit cuts in two is left out.
+        """
+        head = self._heads[stream]
+        truncated = len(head) > RUN_OUTPUT_LIMIT_BYTES
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        return decoder.decode(bytes(head[:RUN_OUTPUT_LIMIT_BYTES]), final=not truncated), truncated
 
     def attach(self, reader: LogReader) -> int:
         """Open a reader of this log and return the generation that it reads.
@@ -77,14 +91,34 @@ class FileSink:
             reader.open()
             return self._generation
 
+    def clear(self) -> None:
+        """Remove what an earlier process wrote.
+
+        Raises:
+            TransientError: the disk refuses.
+        """
+        try:
+            for name in FILE_NAMES.values():
+                (self._results / name).unlink(missing_ok=True)
+            remove_log(self._logs)
+        except OSError as exc:
+            raise disk_refused("keep the output of the task", exc) from exc
+
     def reset(self) -> None:
-        """Drop what was written: the engine is going to repeat the output from its start."""
+        """Drop what was written: the engine is going to repeat the output from its start.
+
+        Raises:
+            TransientError: the disk refuses.
+        """
         with self._lock:
             if self._is_open:
                 self._generation += 1
                 self._is_open = False  # for good, should the disk refuse
+                had_files = self.has_files
                 self._release()
                 self._begin()
+                if had_files:
+                    self.clear()
                 self._is_open = True
         self._tell_watchers()
 
@@ -99,7 +133,7 @@ class FileSink:
                 return
             try:
                 self._write_result(stream, data)
-                self._log.append(frames(stream.value, data, self._clock.now_ns()))
+                self._writable_log().append(frames(stream.value, data, self._clock.now_ns()))
             except OSError as exc:
                 raise disk_refused("keep the output of the task", exc) from exc
         self._tell_watchers()
@@ -110,7 +144,7 @@ class FileSink:
             if not self._is_open:
                 return
             self._is_open = False
-            if ended:
+            if ended and self._log is not None:
                 with contextlib.suppress(OSError):  # readers end without it, too
                     self._log.append(end_frame())
             self._release()
@@ -132,44 +166,38 @@ class FileSink:
             notice()
 
     def _begin(self) -> None:
-        try:
-            self._files = {stream: self._create(name) for stream, name in FILE_NAMES.items()}
-            self._sizes = dict.fromkeys(FILE_NAMES, 0)
-            remove_log(self._logs)
-            self._log = LogWriter(self._logs)
-        except OSError as exc:
-            raise disk_refused("keep the output of the task", exc) from exc
+        self._files: dict[Stream, int] = {}
+        self._sizes = dict.fromkeys(Stream, 0)
+        self._heads = {stream: bytearray() for stream in Stream}
+        self._log: LogWriter | None = None
 
-    def _create(self, name: str) -> int:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        return os.open(self._results / name, flags, 0o644)
+    def _writable_log(self) -> LogWriter:
+        if self._log is None:
+            self._logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._log = LogWriter(self._logs)
+        return self._log
+
+    def _result_file(self, stream: Stream) -> int:
+        if stream not in self._files:
+            self._results.mkdir(mode=0o700, parents=True, exist_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+            self._files[stream] = os.open(self._results / FILE_NAMES[stream], flags, 0o644)
+        return self._files[stream]
 
     def _release(self) -> None:
-        self._log.close()
+        if self._log is not None:
+            self._log.close()
         for descriptor in self._files.values():
             os.close(descriptor)
 
     def _write_result(self, stream: Stream, data: bytes) -> None:
+        head = self._heads[stream]
+        head += data[: RUN_OUTPUT_LIMIT_BYTES + 1 - len(head)]
         room = self._file_limit_bytes - self._sizes[stream]
         view = memoryview(data)[: max(0, room)]
         self._sizes[stream] += len(view)
         while view:
-            view = view[os.write(self._files[stream], view) :]
-
-
-def summary(path: Path) -> tuple[str, bool]:
-    """Return the beginning of an output file as text, and whether there is more of it.
-
-    A character that the limit cuts in two is left out.
-
-    Raises:
-        OSError: the disk refuses.
-    """
-    with path.open("rb") as file:
-        head = file.read(RUN_OUTPUT_LIMIT_BYTES + 1)
-    truncated = len(head) > RUN_OUTPUT_LIMIT_BYTES
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    return decoder.decode(head[:RUN_OUTPUT_LIMIT_BYTES], final=not truncated), truncated
+            view = view[os.write(self._result_file(stream), view) :]
 
 
 def disk_refused(wanted: str, exc: OSError) -> TransientError:

@@ -29,7 +29,7 @@ from bacalhau.compute.directories import (
     write_kept_inputs,
 )
 from bacalhau.compute.log_file import LogReader
-from bacalhau.compute.output import FILE_NAMES, FileSink, summary
+from bacalhau.compute.output import FILE_NAMES, FileSink
 from bacalhau.lib.files import write_atomically
 from bacalhau.models import RunOutput
 from bacalhau.ports import Stream
@@ -96,8 +96,8 @@ class DiskWorkspace:
                 remove(output_root / "results")
             if kept is None:
                 remove(input_root)
-            (output_root / "results").mkdir(mode=0o700, parents=True, exist_ok=True)
-            (output_root / "logs").mkdir(mode=0o700, exist_ok=True)
+            if result_paths:
+                (output_root / "results").mkdir(mode=0o700, parents=True, exist_ok=True)
             outputs = tuple(make_output(output_root / "results", path) for path in result_paths)
             directories = tuple(input_root / str(number) for number in range(inputs))
             if kept is None:
@@ -117,6 +117,7 @@ class DiskWorkspace:
         sink = FileSink(
             results=output_root / "results", logs=output_root / "logs", clock=self._clock
         )
+        sink.clear()
         self._sinks[execution_id] = sink
         return sink
 
@@ -139,20 +140,15 @@ class DiskWorkspace:
         sink = self._sinks.pop(execution.id, None)
         if sink is None:
             return RunOutput(exit_code=exit_code, error_msg=error_message)
-        return await self._in_thread(
-            lambda: self._collect(execution.id, sink, exit_code, error_message)
-        )
-
-    def _collect(
-        self, execution_id: ExecutionID, sink: FileSink, exit_code: int, error_message: str
-    ) -> RunOutput:
-        sink.close(ended=True)
-        results = self._output_root(execution_id) / "results"
-        with disk("collect the output of the task"):
-            if not error_message:
-                write_atomically(results / "exitCode", str(exit_code).encode())
-            stdout, stdout_truncated = summary(results / FILE_NAMES[Stream.STDOUT])
-            stderr, stderr_truncated = summary(results / FILE_NAMES[Stream.STDERR])
+        assert execution.job is not None, "only executions with their job are opened"
+        is_published = bool(execution.job.task.publisher.kind) and not error_message
+        if is_published or sink.has_files:
+            code = exit_code if is_published else None
+            await self._in_thread(lambda: self._collect(execution, sink, code))
+        else:
+            sink.close(ended=True)
+        stdout, stdout_truncated = sink.summary(Stream.STDOUT)
+        stderr, stderr_truncated = sink.summary(Stream.STDERR)
         return RunOutput(
             stdout=stdout,
             stdout_truncated=stdout_truncated,
@@ -161,6 +157,18 @@ class DiskWorkspace:
             exit_code=exit_code,
             error_msg=error_message,
         )
+
+    def _collect(self, execution: Execution, sink: FileSink, exit_code: int | None) -> None:
+        """Close the output; with an exit code, complete the results for their publisher."""
+        sink.close(ended=True)
+        if exit_code is None:
+            return
+        results = self._output_root(execution.id) / "results"
+        with disk("collect the output of the task"):
+            results.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for name in FILE_NAMES.values():
+                (results / name).touch(0o644)
+            write_atomically(results / "exitCode", str(exit_code).encode())
 
     async def results(self, execution: Execution) -> Path | None:
         """Return the results directory of a collected execution."""

@@ -7,8 +7,13 @@ import tempfile
 from pathlib import Path
 
 
-def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
+def write_atomically(
+    path: Path, data: bytes, mode: int = 0o644, *, survives_power_cut: bool = True
+) -> None:
     """Replace a file's content. ``mode`` is applied whatever the umask says.
+
+    Without ``survives_power_cut`` the content is safe from the end of this process only: after a
+    power cut the file may also be empty or absent.
 
     Raises:
         OSError: the old file, if any, is still there, and nothing else is left behind.
@@ -20,12 +25,14 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
             file.write(data)
             os.fchmod(file.fileno(), mode)
             file.flush()
-            os.fsync(file.fileno())
+            if survives_power_cut:
+                os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    sync_directory(path.parent)
+    if survives_power_cut:
+        sync_directory(path.parent)
 
 
 def sync_directory(directory: Path) -> None:

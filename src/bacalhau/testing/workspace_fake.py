@@ -139,7 +139,9 @@ class FakeWorkspace:
         sink.close()
         await asyncio.sleep(0)
         files = self.disk.files[execution.id]
-        files.exit_code = None if error_message else exit_code
+        assert execution.job is not None, "only executions with their job are opened"
+        is_published = bool(execution.job.task.publisher.kind) and not error_message
+        files.exit_code = exit_code if is_published else None
         stdout, stdout_truncated = _summary(files, Stream.STDOUT)
         stderr, stderr_truncated = _summary(files, Stream.STDERR)
         return RunOutput(
@@ -180,7 +182,8 @@ class FakeWorkspace:
 
     def has_log(self, execution_id: ExecutionID) -> bool:
         """Tell whether output of this execution is, or was, written here."""
-        return execution_id in self.disk.files
+        files = self.disk.files.get(execution_id)
+        return execution_id in self._sinks or (files is not None and bool(files.frames))
 
     async def logs(self, request: LogRequest) -> AsyncIterator[LogFrame]:
         """Stream output in the order of its writing."""

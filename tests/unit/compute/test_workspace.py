@@ -14,9 +14,11 @@ from bacalhau.compute.output import FileSink
 from bacalhau.compute.workspace import LOG_RETENTION_SECONDS, DiskWorkspace, open_workspace
 from bacalhau.errors import TransientError, ValidationError
 from bacalhau.lib.clock import SystemClock
-from bacalhau.models import Execution, JobID, ResultPath
+from bacalhau.models import Execution, JobID, ResultPath, SpecConfig
 from bacalhau.ports import Stream, Volume
 from tests.support.compute_node import offer, task
+
+PUBLISHER = SpecConfig(type="fake")
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ async def workspace(tmp_path: Path) -> AsyncIterator[DiskWorkspace]:
 
 def with_results(*names: str) -> Execution:
     paths = [ResultPath(name=name, path=f"/{number}") for number, name in enumerate(names)]
-    return offer(task(result_paths=paths))
+    return offer(task(result_paths=paths, publisher=PUBLISHER))
 
 
 def tree(root: Path) -> list[str]:
@@ -54,6 +56,33 @@ async def test_the_results_directory_is_what_is_published(workspace: DiskWorkspa
     assert (results / "exitCode").read_bytes() == b"255"
 
 
+async def test_results_of_a_silent_task_are_complete(workspace: DiskWorkspace) -> None:
+    execution = offer(task(publisher=PUBLISHER))
+    await workspace.open(execution, inputs=0, resume=False)
+    await workspace.collect(execution, exit_code=0)
+    results = await workspace.results(execution)
+    assert results is not None
+    assert {path.name: path.read_bytes() for path in results.iterdir()} == {
+        "stdout": b"",
+        "stderr": b"",
+        "exitCode": b"0",
+    }
+
+
+async def test_a_silent_task_that_publishes_nothing_makes_no_files(
+    workspace: DiskWorkspace, tmp_path: Path
+) -> None:
+    execution = offer()
+    files = await workspace.open(execution, inputs=0, resume=False)
+    files.sink.write(Stream.STDOUT, b"")
+    files.sink.reset()
+    assert tree(tmp_path / "executions") == ["output"]
+    summary = await workspace.collect(execution, exit_code=3)
+    assert (summary.stdout, summary.stderr, summary.exit_code) == ("", "", 3)
+    assert not workspace.has_log(execution.id)
+    assert tree(tmp_path / "executions") == ["output"]
+
+
 async def test_any_user_may_read_inputs_and_write_outputs(
     workspace: DiskWorkspace, tmp_path: Path
 ) -> None:
@@ -69,7 +98,8 @@ async def test_any_user_may_read_inputs_and_write_outputs(
 
 async def test_where_things_are(workspace: DiskWorkspace, tmp_path: Path) -> None:
     execution = offer()
-    await workspace.open(execution, inputs=2, resume=False)
+    files = await workspace.open(execution, inputs=2, resume=False)
+    files.sink.write(Stream.STDOUT, b"x")
     root = tmp_path / "executions"
     assert [path for path in tree(root) if path.startswith("j-1")] == [
         "j-1",
@@ -124,7 +154,8 @@ async def test_resuming_keeps_what_a_running_task_has_mounted(workspace: DiskWor
 async def test_the_sweep_removes_what_nobody_owns(workspace: DiskWorkspace, tmp_path: Path) -> None:
     root = tmp_path / "executions"
     execution = with_results("out")
-    await workspace.open(execution, inputs=1, resume=False)
+    files = await workspace.open(execution, inputs=1, resume=False)
+    files.sink.write(Stream.STDOUT, b"x")
     await workspace.collect(execution, exit_code=0)
     (root / "j-9" / "e-9" / "0").mkdir(parents=True)
     (root / "j-9" / "e-9" / "0" / "big").write_text("x")
@@ -146,7 +177,7 @@ async def test_the_sweep_removes_what_nobody_owns(workspace: DiskWorkspace, tmp_
 
 
 async def test_a_process_that_comes_later_finds_logs_and_results(tmp_path: Path) -> None:
-    execution = offer()
+    execution = offer(task(publisher=PUBLISHER))
     async with open_workspace(tmp_path, SystemClock()) as first:
         files = await first.open(execution, inputs=0, resume=False)
         files.sink.write(Stream.STDOUT, b"x")
@@ -185,6 +216,7 @@ def test_a_result_file_keeps_the_beginning_of_its_stream(tmp_path: Path) -> None
 
 def test_a_full_disk_is_told_to_the_task(tmp_path: Path) -> None:
     sink = sink_at(tmp_path)
+    sink.write(Stream.STDOUT, b"first")
     os.close(sink._files[Stream.STDOUT])
     sink._files[Stream.STDOUT] = os.open("/dev/full", os.O_WRONLY)
     with pytest.raises(TransientError, match="No space left on device"):
