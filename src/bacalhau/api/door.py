@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
@@ -101,6 +102,7 @@ def _is_loopback(name: str) -> bool:
     return is_name or (address is not None and address.is_loopback)
 
 
+@lru_cache(ADDRESSES_REMEMBERED)
 def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(name)
@@ -108,6 +110,7 @@ def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
+@lru_cache(ADDRESSES_REMEMBERED)
 def _place(url: str) -> Place | None:
     """Return where a URL leads; None when that is no web server."""
     try:

@@ -102,6 +102,9 @@ def _unwatched(size_bytes: int, objects: int) -> None:
 
 async def _all_of(waits: Iterable[Coroutine[None, None, T]]) -> list[T]:
     """Run all at once; when one fails, stop the others and raise the first error in order."""
+    waits = list(waits)
+    if len(waits) == 1:
+        return [await waits[0]]
     tasks: list[asyncio.Task[T]] = []
     try:
         async with asyncio.TaskGroup() as group:

@@ -27,7 +27,7 @@ def rfc3339(time_ns: int) -> str:
     except OverflowError as exc:
         raise ValueError(f"{time_ns} ns is not within the years 1 to 9999") from exc
     digits = f".{fraction:09d}".rstrip("0") if fraction else ""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}".zfill(19) + f"{digits}Z"
+    return f"{moment.isoformat()[:19]}{digits}Z"
 
 
 def parse_rfc3339(text: str) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
@@ -132,8 +133,13 @@ def decode_params(wanted: type[T], spec: SpecConfig, path: str = "Params") -> T:
 
 def unknown_params(wanted: type[Any], spec: SpecConfig) -> list[str]:
     """Return the names of parameters that the type does not know, sorted."""
-    lower = {field.encode_name.lower() for field in msgspec.structs.fields(wanted)}
-    return sorted(name for name in spec.params if name.lower() not in lower)
+    known = _lower_names(cast("Any", wanted))
+    return sorted(name for name in spec.params if name.lower() not in known)
+
+
+@cache
+def _lower_names(wanted: Any) -> frozenset[str]:
+    return frozenset(field.encode_name.lower() for field in msgspec.structs.fields(wanted))
 
 
 def _json_error(reason: str, body: bytes, position: int) -> ValidationError:

@@ -121,14 +121,15 @@ def _label_reason(node: NodeView, wanted: Requirements) -> str:
 
 def _size_reason(node: NodeView, wanted: Requirements) -> str:
     ask, most = wanted.resources, node.capacity
+    if ask.fits_into(most):
+        return ""
     excess = [
         (ask.cpu > most.cpu, f"more CPU ({ask.cpu:g}) than the maximum available ({most.cpu:g})"),
         (ask.memory > most.memory, _bytes_excess("memory", ask.memory, most.memory)),
         (ask.disk > most.disk, _bytes_excess("disk", ask.disk, most.disk)),
         (ask.gpu > most.gpu, f"more GPUs ({ask.gpu}) than the maximum available ({most.gpu})"),
     ]
-    found = [text for exceeds, text in excess if exceeds]
-    return f"job requires {' and '.join(found)}" if found else ""
+    return f"job requires {' and '.join(text for exceeds, text in excess if exceeds)}"
 
 
 def _bytes_excess(name: str, ask: int, most: int) -> str:

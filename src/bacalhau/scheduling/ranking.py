@@ -31,8 +31,8 @@ def choose(
 ) -> tuple[list[NodeView], list[Verdict]]:
     """Choose up to ``count`` nodes, one for each execution; a node may be chosen more than once.
 
-    Returns the choices in order, and the verdicts on all nodes after the last choice: when there
-    are fewer choices than wanted, they say why.
+    Returns the choices in order, and the verdicts on all nodes before the last choice, or after it
+    when there are fewer choices than wanted: then they say why.
     """
     chosen: list[NodeView] = []
     pool = {node.node_id: node for node in nodes}
@@ -42,8 +42,10 @@ def choose(
         suitable = [verdict.node for verdict in verdicts if not verdict.reason]
         if not suitable:
             break
-        best = max(suitable, key=lambda node: _rank(node, suitable, wanted, seen, draw))
+        best = _best_of(suitable, wanted, seen, draw)
         chosen.append(best)
+        if len(chosen) == count:
+            break
         pool[best.node_id] = msgspec.structs.replace(best, booked=best.booked + wanted.resources)
         before = seen.get(best.node_id, Attempts())
         seen[best.node_id] = before._replace(live=before.live + 1)
@@ -51,19 +53,23 @@ def choose(
     return chosen, verdicts
 
 
-def _rank(
-    node: NodeView,
+def _best_of(
     suitable: Sequence[NodeView],
     wanted: Requirements,
     attempts: Mapping[NodeID, Attempts],
     draw: Callable[[], float],
-) -> float:
-    rank = _UNUSED_NODE if node.node_id not in attempts else 0
-    if wanted.favours and matches(wanted.favours, node.labels):
-        rank += _FAVOURED
-    most = max(_weight(other.capacity - other.booked, wanted.resources) for other in suitable)
-    free = _weight(node.capacity - node.booked, wanted.resources)
-    return rank + (_CAPACITY * free / most if most else 0) + _CHANCE * draw()
+) -> NodeView:
+    free = [_weight(node.capacity - node.booked, wanted.resources) for node in suitable]
+    most = max(free)
+
+    def rank(place: int) -> float:
+        node = suitable[place]
+        points = _UNUSED_NODE if node.node_id not in attempts else 0
+        if wanted.favours and matches(wanted.favours, node.labels):
+            points += _FAVOURED
+        return points + (_CAPACITY * free[place] / most if most else 0) + _CHANCE * draw()
+
+    return suitable[max(range(len(suitable)), key=rank)]
 
 
 def _weight(amount: Resources, wanted: Resources) -> float:
