@@ -108,26 +108,16 @@ def inbox_that_takes_everything(monkeypatch: pytest.MonkeyPatch) -> None:
 
     real = lifecycle.answer
     monkeypatch.setattr(lifecycle, "answer", answer)
-    monkeypatch.setattr(
-        Answers,
-        "_answer",
-        lambda self, node_id, message: _answer_regardless(self, node_id, message),
-    )
+    monkeypatch.setattr(Answers, "_answered", _answered_regardless)
 
 
-def _answer_regardless(
-    answers: Answers, node_id: Any, message: Any
-) -> tuple[JobDraft | None, Evaluation | None]:
+def _answered_regardless(answers: Answers, node_id: Any, message: Any) -> JobDraft | None:
     found = answers._find(node_id, message.execution_id)
     if found is None:
-        return None, None
+        return None
     snapshot, execution = found
     draft = JobDraft(snapshot, answers._clock.now_ns())
-    if not lifecycle.answer(draft, execution, message):
-        return None, None
-    evaluation = answers._planner.evaluation(snapshot.job, Trigger.EXEC_UPDATE)
-    draft.evaluate(evaluation)
-    return draft, evaluation
+    return draft if lifecycle.answer(draft, execution, message) else None
 
 
 def answers_that_nobody_looks_at(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,20 +167,18 @@ def intake_that_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def job_that_rises_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A late answer brings a job that has ended back to life."""
-    real = Answers._answer
+    real = Answers._answered
 
     def answer(self: Answers, node_id: Any, message: Any) -> Any:
-        draft, evaluation = real(self, node_id, message)
+        draft = real(self, node_id, message)
         if draft is None and (found := self._find(node_id, message.execution_id)) is not None:
             snapshot = found[0]
             draft = JobDraft(snapshot, self._clock.now_ns())
             running = State[JobState](state_type=JobState.RUNNING)
             draft.put_job(msgspec.structs.replace(snapshot.job, state=running))
-            evaluation = self._planner.evaluation(snapshot.job, Trigger.EXEC_UPDATE)
-            draft.evaluate(evaluation)
-        return draft, evaluation
+        return draft
 
-    monkeypatch.setattr(Answers, "_answer", answer)
+    monkeypatch.setattr(Answers, "_answered", answer)
 
 
 def orchestrator_that_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,9 +200,12 @@ def node_that_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 FAULTS: list[tuple[Plant, set[Invariant]]] = [
-    (store_without_guards, {Invariant.FINAL, Invariant.DEMAND, Invariant.RESULTS}),
+    (
+        store_without_guards,
+        {Invariant.FINAL, Invariant.DEMAND, Invariant.RESULTS, Invariant.PROGRESS},
+    ),
     (store_that_answers_first, {Invariant.ACKNOWLEDGED}),
-    (receiver_that_skips, {Invariant.AGREEMENT, Invariant.COMPLETION}),
+    (receiver_that_skips, {Invariant.ORDER, Invariant.AGREEMENT, Invariant.COMPLETION}),
     (sender_that_gives_up, {Invariant.AGREEMENT, Invariant.COMPLETION}),
     (ledger_that_overcommits, {Invariant.CAPACITY}),
     (runner_that_lets_go, {Invariant.AGREEMENT, Invariant.CAPACITY, Invariant.ALIVE}),

@@ -15,7 +15,6 @@ from bacalhau.compute.options import ComputeOptions
 from bacalhau.compute.service import ComputeNode
 from bacalhau.lib.ids import SeededIds
 from bacalhau.models import (
-    DesiredState,
     Execution,
     ExecutionID,
     InputSource,
@@ -99,12 +98,10 @@ def offer(
     of: Task | None = None,
     *,
     name: str = "e-1",
-    desired: DesiredState = DesiredState.RUNNING,
     **job: Any,
 ) -> Execution:
     """An execution of a task, as the orchestrator offers it."""
     return make_execution(
-        desired=desired,
         id=ExecutionID(name),
         node_id=NODE,
         job=make_job(task=of or task(), **job),

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from bacalhau.lib.clock import SystemClock
 from bacalhau.lib.ids import SeededIds
-from bacalhau.models import Execution, Job, JobID, JobState, NodeID, RunOutput
+from bacalhau.models import Event, Execution, Job, JobID, JobState, NodeID, RunOutput, Topic
 from bacalhau.orchestrator.service import Orchestrator, OrchestratorOptions
-from bacalhau.protocol.messages import AskForBid, BidAccepted, BidResult, RunResult
+from bacalhau.protocol.messages import AskForBid, BidResult, RunResult
 from bacalhau.testing.store_memory import MemoryJobStore
 from bacalhau.transport.memory import MemoryTransport
 from tests.support.records import make_job
@@ -18,6 +18,7 @@ from tests.support.records import make_job
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bacalhau.lifecycle.changes import JobChanges
     from tests.support.scripted_node import ScriptedNode
 
 
@@ -25,7 +26,7 @@ class Stage:
     """An orchestrator over a store that outlives it."""
 
     def __init__(self) -> None:
-        self.store = MemoryJobStore()
+        self.store = WatchedStore()
         self.transport = MemoryTransport()
         self._starts = 0
 
@@ -67,12 +68,27 @@ async def submit(orchestrator: Orchestrator, **changes: Any) -> JobID:
 
 
 async def take_and_run(node: ScriptedNode) -> Execution:
-    """Bid for the next offer and wait for the bid to be accepted."""
+    """Agree to the next offer and wait until that is stored."""
     execution = (await node.hear(AskForBid)).execution
     await node.answer(BidResult(execution_id=execution.id, accepted=True))
-    await node.hear(BidAccepted)
+    await node.all_acknowledged()
     return execution
 
 
 async def finish(node: ScriptedNode, execution: Execution) -> None:
-    await node.answer(RunResult(execution_id=execution.id, run_output=RunOutput(stdout="hello\n")))
+    event = Event(message="Completed successfully", topic=Topic.EXECUTION.value, timestamp="")
+    output = RunOutput(stdout="hello\n")
+    await node.answer(RunResult(execution_id=execution.id, events=(event,), run_output=output))
+
+
+class WatchedStore(MemoryJobStore):
+    """Notes every transaction in its order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.applied: list[JobChanges] = []
+
+    async def apply(self, changes: JobChanges) -> int:
+        generation = await super().apply(changes)
+        self.applied.append(changes)
+        return generation

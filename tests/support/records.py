@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from bacalhau.lifecycle.changes import JobSnapshot
+from bacalhau.lifecycle.changes import JobDraft, JobSnapshot
 from bacalhau.lifecycle.connection import Presence
 from bacalhau.models import (
     ComputeState,
@@ -31,7 +31,7 @@ from bacalhau.models import (
     Trigger,
 )
 from bacalhau.scheduling.cluster import Cluster, NodeView
-from bacalhau.scheduling.plan import Context
+from bacalhau.scheduling.plan import Claim, Context, Plan, Scheduler
 
 SECOND = 1_000_000_000
 START_NS = 1_700_000_000 * SECOND
@@ -69,7 +69,7 @@ def make_job(
 
 def make_execution(
     compute: ComputeState = ComputeState.NEW,
-    desired: DesiredState = DesiredState.PENDING,
+    desired: DesiredState = DesiredState.RUNNING,
     *,
     message: str = "",
     details: dict[str, str] | None = None,
@@ -131,3 +131,8 @@ def make_context(*nodes: NodeView, now_ns: int = START_NS, draw: float = 0.5) ->
         draw=lambda: draw,
         new_execution_id=lambda: ExecutionID(f"e-{next(numbers)}"),
     )
+
+
+def decide(scheduler: Scheduler, snapshot: JobSnapshot, claim: Claim, context: Context) -> Plan:
+    """Let a scheduler look at a job as the store has it."""
+    return scheduler(JobDraft(snapshot, context.now_ns), claim, context)

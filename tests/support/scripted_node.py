@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -52,7 +51,7 @@ class ScriptedNode:
         self.session = session
         self.received = 0
         self._endpoint = endpoint
-        self._numbers = itertools.count(1)
+        self._said = 0
 
     async def say(self, message: AnyMessage, *, seq: int = 0, previous: int = 0) -> None:
         await self._endpoint.send(
@@ -67,8 +66,13 @@ class ScriptedNode:
         )
 
     async def answer(self, message: AnyMessage) -> None:
-        seq = next(self._numbers)
-        await self.say(message, seq=seq, previous=seq - 1)
+        self._said += 1
+        await self.say(message, seq=self._said, previous=self._said - 1)
+
+    async def all_acknowledged(self) -> None:
+        """Wait until the orchestrator has stored all answers, skipping what it sends meanwhile."""
+        while (await self.hear(Ack)).seq < self._said:
+            pass
 
     async def hello(self, offer: ComputeNodeInfo = OFFER) -> None:
         info = NodeInfo(

@@ -10,13 +10,13 @@ from bacalhau.errors import StaleWriteError
 from bacalhau.lifecycle.events import event
 from bacalhau.lifecycle.local import Refusal, Step
 from bacalhau.models import ComputeState, Topic
-from bacalhau.protocol.messages import AskForBid, BidAccepted, BidRejected, CancelExecution
+from bacalhau.protocol.messages import AskForBid, CancelExecution
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bacalhau.compute.records import Records
-    from bacalhau.models import ExecutionID
+    from bacalhau.models import Execution, ExecutionID
     from bacalhau.ports import Clock, LocalExecution
     from bacalhau.protocol.messages import FromNode, ToNode
 
@@ -29,7 +29,7 @@ class Work(Protocol):
         ...
 
     def run(self, record: LocalExecution) -> None:
-        """Queue an execution whose bid was accepted."""
+        """Queue an execution that was accepted before."""
         ...
 
     def drop(self, execution_id: ExecutionID) -> None:
@@ -78,39 +78,37 @@ class Inbox:
         return batch
 
     def _judge_one(self, message: ToNode, batch: _Batch) -> None:
-        offered = message.execution if isinstance(message, AskForBid) else None
-        execution_id = offered.id if offered else _subject(message)
-        known = batch.records.get(execution_id) or self._records.read(execution_id)
-        if offered and known is None:
-            batch.records[execution_id] = received(offered, self._clock.now_ns())
-        elif offered and known is not None:
-            # Offered again although it is known: the orchestrator has not heard the end of it.
-            last_word = message_of(known) if known.state.is_terminal else None
-            if last_word is not None:
-                batch.answers.append(last_word)
-        elif known is not None:
-            after = moved(known, self._move(message), self._clock.now_ns())
-            if not isinstance(after, Refusal):
-                batch.records[execution_id] = after
+        if isinstance(message, AskForBid):
+            self._judge_offer(message.execution, batch)
+        else:
+            self._judge_cancellation(message, batch)
 
-    def _move(self, message: ToNode) -> Move:
-        if isinstance(message, BidAccepted):
-            return Move(step=Step.APPROVED)
-        assert isinstance(message, BidRejected | CancelExecution), "offers are dealt with before"
-        step = Step.DECLINED if isinstance(message, BidRejected) else Step.CANCELLED
-        said = message.reason or f"Execution {step.value} by the orchestrator"
-        return Move(step=step, event=event(self._clock.now_ns(), Topic.EXECUTION, said))
+    def _judge_offer(self, offered: Execution, batch: _Batch) -> None:
+        known = self._known(offered.id, batch)
+        if known is None:
+            batch.records[offered.id] = received(offered, self._clock.now_ns())
+            return
+        # Offered again although it is known: the orchestrator has not heard the end of it.
+        last_word = message_of(known) if known.state.is_terminal else None
+        if last_word is not None:
+            batch.answers.append(last_word)
+
+    def _judge_cancellation(self, message: CancelExecution, batch: _Batch) -> None:
+        known = self._known(message.execution_id, batch)
+        if known is None:
+            return
+        now_ns = self._clock.now_ns()
+        said = message.reason or "Execution cancelled by the orchestrator"
+        move = Move(step=Step.CANCELLED, event=event(now_ns, Topic.EXECUTION, said))
+        after = moved(known, move, now_ns)
+        if not isinstance(after, Refusal):
+            batch.records[known.id] = after
+
+    def _known(self, execution_id: ExecutionID, batch: _Batch) -> LocalExecution | None:
+        return batch.records.get(execution_id) or self._records.read(execution_id)
 
     def _act_on(self, record: LocalExecution) -> None:
-        state = record.state
-        if state is ComputeState.NEW:
+        if record.state is ComputeState.NEW:
             self._work.bid(record.id)
-        elif state is ComputeState.BID_ACCEPTED:
-            self._work.run(record)
-        elif state.is_terminal:
+        elif record.state.is_terminal:
             self._work.drop(record.id)
-
-
-def _subject(message: ToNode) -> ExecutionID:
-    assert not isinstance(message, AskForBid), "an offer carries its execution"
-    return message.execution_id

@@ -11,11 +11,8 @@ from bacalhau.compute.session import Session
 from bacalhau.lib.backoff import Backoff
 from bacalhau.protocol.messages import (
     ORCHESTRATOR,
+    TO_NODE,
     Ack,
-    AskForBid,
-    BidAccepted,
-    BidRejected,
-    CancelExecution,
     Envelope,
     Heartbeat,
     Hello,
@@ -34,6 +31,9 @@ if TYPE_CHECKING:
     from bacalhau.models import ComputeNodeInfo, ComputeState, ExecutionID, NodeID, NodeInfo
     from bacalhau.ports import Clock, Endpoint, Ids, Random
     from bacalhau.protocol.messages import AnyMessage, ToNode
+
+FORGET_AFTER = 64
+"""Delivered messages that may stay in the outbox, so that not each costs a transaction."""
 
 log = structlog.get_logger()
 
@@ -163,6 +163,7 @@ class Link:
             # Read in this order: what is taken in between is in the report, though it is not
             # counted, and does no harm.
             received = session.receiver.received
+            await self._forget_delivered(session)
             await self._send(session, Report(executions=await self._live(), received=received))
             await asyncio.sleep(self._options.report_seconds)
 
@@ -187,7 +188,8 @@ class Link:
             if sender.acked > delivered:
                 patience.renew()
                 delivered = sender.acked
-                await self._records.delivered(delivered)
+                if delivered - session.forgotten >= FORGET_AFTER:
+                    await self._forget_delivered(session)
             await self._send_window(session)
             if sender.sent == sender.acked:
                 await self._records.outgoing.wait()
@@ -197,6 +199,13 @@ class Link:
             if not woken and sender.acked == delivered:
                 sender.rewind()
                 patience.lengthen()
+
+    async def _forget_delivered(self, session: Session) -> None:
+        """Take out of the outbox what has arrived; until then a restart would send it again."""
+        delivered = session.sender.acked
+        if delivered > session.forgotten:
+            await self._records.delivered(delivered)
+            session.forgotten = delivered
 
     async def _send_window(self, session: Session) -> None:
         sender, window = session.sender, self._options.window
@@ -231,7 +240,7 @@ class Link:
             case Ack(seq=seq):
                 if session.sender.acknowledge(seq):
                     self._records.outgoing.set()
-            case AskForBid() | BidAccepted() | BidRejected() | CancelExecution():
+            case _ if envelope.seq:
                 session.arrived(envelope)
                 self._arrived.set()
             case _:
@@ -250,8 +259,4 @@ class Link:
 
 
 def _messages(batch: Sequence[Envelope]) -> list[ToNode]:
-    return [
-        envelope.message
-        for envelope in batch
-        if isinstance(envelope.message, AskForBid | BidAccepted | BidRejected | CancelExecution)
-    ]
+    return [item.message for item in batch if isinstance(item.message, TO_NODE)]

@@ -9,12 +9,10 @@ from bacalhau.lifecycle.local import Refusal, Step, next_state
 from bacalhau.models import (
     AllocatedResources,
     ComputeState,
-    DesiredState,
     Event,
     Execution,
     RunOutput,
     SpecConfig,
-    State,
     Topic,
 )
 from bacalhau.ports import LocalExecution
@@ -53,12 +51,9 @@ def received(execution: Execution, now_ns: int) -> LocalExecution:
 def moved(record: LocalExecution, move: Move, now_ns: int) -> LocalExecution | Refusal:
     """Apply a move to a record, whose revision stays as it is."""
     execution = record.execution
-    to = next_state(record.state, move.step, execution.desired_state.state_type)
+    to = next_state(record.state, move.step)
     if isinstance(to, Refusal):
         return to
-    if move.step is Step.APPROVED:
-        wanted = State[DesiredState](state_type=DesiredState.RUNNING)
-        execution = msgspec.structs.replace(execution, desired_state=wanted)
     if move.allocated is not None:
         execution = msgspec.structs.replace(execution, allocated_resources=move.allocated)
     return msgspec.structs.replace(
@@ -79,7 +74,7 @@ def message_of(record: LocalExecution) -> FromNode | None:
     The answer depends on the record alone: it can be given again whenever the first may be lost.
     """
     state = record.state
-    if state in (ComputeState.ASK_FOR_BID_ACCEPTED, ComputeState.BID_ACCEPTED):
+    if state is ComputeState.BID_ACCEPTED:
         allocated = record.execution.allocated_resources
         return BidResult(execution_id=record.id, accepted=True, allocated=allocated)
     if not state.is_terminal:

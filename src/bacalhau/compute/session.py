@@ -22,6 +22,7 @@ class Session:
         name: Identifies the session; envelopes of other sessions are ignored.
         sender: Decides what of the outbox to send. Hello tells what it knows delivered; so both
             sides count from the same number, whatever the store says by then.
+        forgotten: The last message that was taken out of the outbox.
         receiver: What to take of the orchestrator's messages; None before Welcome.
         heard: When the orchestrator was last heard, in seconds of the monotonic clock.
         welcomed: Set by Welcome.
@@ -33,6 +34,7 @@ class Session:
         self.name = name
         self.heard = now
         self.sender = Sender(floor)
+        self.forgotten = floor
         self.receiver: Receiver | None = None
         self.welcomed = asyncio.Event()
         self.lost = asyncio.Event()

@@ -56,7 +56,8 @@ class JobDraft:
     """Collects the changes that one decision makes to one job.
 
     Records are replaced, never altered. However often a record changes within a draft, its
-    revision grows by one. Events of the job are recorded before those of its executions.
+    revision grows by one. In each step of the decision, events of the job are recorded before those
+    of its executions.
     """
 
     def __init__(self, snapshot: JobSnapshot, now_ns: int) -> None:
@@ -67,6 +68,7 @@ class JobDraft:
         self._revisions = {execution.id: execution.revision for execution in snapshot.executions}
         self._touched: dict[ExecutionID, None] = {}
         self._evaluations: list[Evaluation] = []
+        self._earlier: tuple[HistoryDraft, ...] = ()
         self._job_events: list[Event] = []
         self._execution_events: list[tuple[ExecutionID, Event]] = []
         self._messages: list[tuple[NodeID, ToNode]] = []
@@ -88,6 +90,7 @@ class JobDraft:
             self._job is not self._before.job
             or self._touched
             or self._evaluations
+            or self._earlier
             or self._job_events
             or self._execution_events
             or self._messages
@@ -109,6 +112,11 @@ class JobDraft:
     def execution_event(self, execution_id: ExecutionID, event: Event) -> None:
         """Record an event of an execution."""
         self._execution_events.append((execution_id, event))
+
+    def end_step(self) -> None:
+        """Let what is recorded from now on come after all that was recorded so far."""
+        self._earlier = self._history()
+        self._job_events, self._execution_events = [], []
 
     def evaluate(self, evaluation: Evaluation) -> None:
         """Store an evaluation, or, by its status, drop it."""
@@ -150,4 +158,4 @@ class JobDraft:
             HistoryDraft(event=event, time_ns=self.now_ns, execution_id=execution_id)
             for execution_id, event in self._execution_events
         ]
-        return tuple(job + executions)
+        return (*self._earlier, *job, *executions)

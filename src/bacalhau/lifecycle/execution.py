@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bacalhau.lifecycle import events
+from bacalhau.lifecycle import job as job_lifecycle
 from bacalhau.models import ComputeState, DesiredState, Event, Execution, State
 from bacalhau.protocol.messages import (
     AskForBid,
-    BidAccepted,
-    BidRejected,
     BidResult,
     CancelExecution,
     ComputeError,
@@ -42,21 +41,6 @@ def create(draft: JobDraft, execution: Execution) -> None:
 def offer(draft: JobDraft, execution: Execution) -> AskForBid:
     """Return the message that makes a node know an execution."""
     return AskForBid(execution=msgspec.structs.replace(execution, job=draft.job))
-
-
-def approve(draft: JobDraft, execution: Execution) -> None:
-    """Accept a node's bid."""
-    _put(draft, execution, DesiredState.RUNNING, ComputeState.BID_ACCEPTED)
-    draft.execution_event(execution.id, events.execution_running(draft.now_ns))
-    draft.send(execution.node_id, BidAccepted(execution_id=execution.id))
-
-
-def reject(draft: JobDraft, execution: Execution, why: str) -> None:
-    """Decline a bid, or take back an offer that is no longer needed."""
-    event = events.stop_requested(draft.now_ns, why)
-    _put(draft, execution, DesiredState.STOPPED, ComputeState.BID_REJECTED, event.message)
-    draft.execution_event(execution.id, event)
-    draft.send(execution.node_id, BidRejected(execution_id=execution.id, reason=event.message))
 
 
 def cancel(draft: JobDraft, execution: Execution, event: Event) -> None:
@@ -104,9 +88,9 @@ def _bid_result(draft: JobDraft, execution: Execution, message: BidResult) -> bo
     if execution.is_terminal or not asked:
         return False
     if message.accepted:
-        starts = execution.desired_state.state_type is DesiredState.RUNNING
-        state = ComputeState.BID_ACCEPTED if starts else ComputeState.ASK_FOR_BID_ACCEPTED
-        _put(draft, execution, execution.desired_state.state_type, state)
+        _put(draft, execution, DesiredState.RUNNING, ComputeState.BID_ACCEPTED)
+        draft.execution_event(execution.id, events.execution_running(draft.now_ns))
+        job_lifecycle.start(draft)
     else:
         why = message.events[-1].message if message.events else ""
         _put(

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import enum
 
-from bacalhau.models import ComputeState, DesiredState
+from bacalhau.models import ComputeState
 
 
 class Step(enum.Enum):
-    """What may happen to an execution on its node. The first four are messages that arrive."""
+    """What may happen to an execution on its node. The first two are messages that arrive."""
 
     OFFERED = "offered"
-    APPROVED = "approved"
-    DECLINED = "declined"
     CANCELLED = "cancelled"
     BID = "bid"
     REFUSED = "refused"
@@ -43,24 +41,14 @@ class Refusal(enum.Enum):
 
 _LIVE = (
     ComputeState.NEW,
-    ComputeState.ASK_FOR_BID_ACCEPTED,
     ComputeState.BID_ACCEPTED,
     ComputeState.RUNNING,
     ComputeState.PUBLISHING,
 )
 
 _MOVES: dict[Step, dict[ComputeState, ComputeState]] = {
-    # Approved while the bid is still being worked out: the wish is noted, and the bid goes on, so
-    # that nothing runs that this node would have refused.
-    Step.APPROVED: {
-        ComputeState.NEW: ComputeState.NEW,
-        ComputeState.ASK_FOR_BID_ACCEPTED: ComputeState.BID_ACCEPTED,
-    },
-    Step.DECLINED: {
-        ComputeState.NEW: ComputeState.BID_REJECTED,
-        ComputeState.ASK_FOR_BID_ACCEPTED: ComputeState.BID_REJECTED,
-    },
     Step.CANCELLED: dict.fromkeys(_LIVE, ComputeState.CANCELLED),
+    Step.BID: {ComputeState.NEW: ComputeState.BID_ACCEPTED},
     Step.REFUSED: {ComputeState.NEW: ComputeState.ASK_FOR_BID_REJECTED},
     # From Running again: the node has restarted and joins the task, or starts it anew.
     Step.STARTED: {
@@ -81,13 +69,10 @@ _MOVES: dict[Step, dict[ComputeState, ComputeState]] = {
 }
 
 
-def next_state(
-    current: ComputeState | None, step: Step, desired: DesiredState
-) -> ComputeState | Refusal:
+def next_state(current: ComputeState | None, step: Step) -> ComputeState | Refusal:
     """Return the state that a step leads to, or why it has no effect.
 
-    ``current`` is None for an execution that this node does not know. ``desired`` is what the
-    orchestrator wants of it; only an agreed bid depends on it.
+    ``current`` is None for an execution that this node does not know.
     """
     if current is None:
         return ComputeState.NEW if step is Step.OFFERED else Refusal.UNKNOWN
@@ -95,14 +80,4 @@ def next_state(
         return Refusal.ENDED
     if step is Step.OFFERED:
         return Refusal.KNOWN
-    if step is Step.BID:
-        return _after_bid(current, desired)
     return _MOVES[step].get(current, Refusal.OUT_OF_TURN)
-
-
-def _after_bid(current: ComputeState, desired: DesiredState) -> ComputeState | Refusal:
-    if current is not ComputeState.NEW:
-        return Refusal.OUT_OF_TURN
-    if desired is DesiredState.RUNNING:
-        return ComputeState.BID_ACCEPTED
-    return ComputeState.ASK_FOR_BID_ACCEPTED

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bacalhau.lifecycle.changes import JobSnapshot
-    from bacalhau.models import ComputeState, Evaluation, Execution, ExecutionID, NodeID
+    from bacalhau.models import ComputeState, Execution, ExecutionID, NodeID
     from bacalhau.orchestrator.broker import Broker
+    from bacalhau.orchestrator.deadlines import Deadlines
     from bacalhau.orchestrator.planner import Planner
-    from bacalhau.orchestrator.registry import NodeRegistry
     from bacalhau.ports import Clock, JobStore
 
 log = structlog.get_logger()
@@ -35,14 +35,14 @@ class Answers:
         *,
         store: JobStore,
         broker: Broker,
-        registry: NodeRegistry,
+        deadlines: Deadlines,
         planner: Planner,
         clock: Clock,
         wake: Callable[[NodeID], None],
     ) -> None:
         self._store = store
         self._broker = broker
-        self._registry = registry
+        self._deadlines = deadlines
         self._planner = planner
         self._clock = clock
         self._wake = wake
@@ -81,31 +81,53 @@ class Answers:
 
     async def _take_one(self, node_id: NodeID, message: FromNode) -> None:
         while True:
-            draft, evaluation = self._answer(node_id, message)
-            if draft is None or evaluation is None:
+            draft = self._answered(node_id, message)
+            if draft is None:
                 log.info("answer_ignored", node_id=node_id, execution_id=message.execution_id)
                 return
             try:
-                await self._store.apply(draft.changes(guard_job=True))
+                if not await self._settle(draft):
+                    await self._store_and_ask(node_id, message)
             except StaleWriteError:
                 continue
-            self._broker.enqueue(evaluation, stored=True)
-            self._release_ended(draft.executions)
             return
 
-    def _answer(
-        self, node_id: NodeID, message: FromNode
-    ) -> tuple[JobDraft | None, Evaluation | None]:
+    async def _settle(self, draft: JobDraft) -> bool:
+        """Store an answer with all that follows from it; False when a node is needed for that."""
+        plan = self._planner.look_within(draft)
+        if plan is None:
+            return False
+        assert plan.changes is not None, "an answer that is taken changes something"
+        await self._store.apply(plan.changes)
+        self._deadlines.set(draft.job.id, plan.next_deadline_ns)
+        self._planner.follow_up(plan.changes)
+        if draft.job.id in self._broker:
+            # It waits for something that may be settled now.
+            self._planner.look_again(draft.job, Trigger.EXEC_UPDATE)
+        return True
+
+    async def _store_and_ask(self, node_id: NodeID, message: FromNode) -> None:
+        """Store an answer, and an evaluation that asks for what is to follow."""
+        draft = self._answered(node_id, message)
+        if draft is None:
+            return
+        evaluation = self._planner.evaluation(draft.job, Trigger.EXEC_UPDATE)
+        draft.evaluate(evaluation)
+        changes = draft.changes(guard_job=True)
+        await self._store.apply(changes)
+        self._broker.enqueue(evaluation, stored=True)
+        self._planner.follow_up(changes)
+
+    def _answered(self, node_id: NodeID, message: FromNode) -> JobDraft | None:
+        """Return the job with the answer taken; None when it is late, repeated or misplaced."""
         found = self._find(node_id, message.execution_id)
         if found is None:
-            return None, None
+            return None
         snapshot, execution = found
         draft = JobDraft(snapshot, self._clock.now_ns())
         if snapshot.job.is_terminal or not lifecycle.answer(draft, execution, message):
-            return None, None
-        evaluation = self._planner.evaluation(snapshot.job, Trigger.EXEC_UPDATE)
-        draft.evaluate(evaluation)
-        return draft, evaluation
+            return None
+        return draft
 
     def _find(
         self, node_id: NodeID, execution_id: ExecutionID
@@ -118,10 +140,6 @@ class Answers:
             return None
         current = next(item for item in snapshot.executions if item.id == execution_id)
         return snapshot, current
-
-    def _release_ended(self, executions: Sequence[Execution]) -> None:
-        if self._registry.release(item.id for item in executions if item.is_terminal):
-            self._broker.capacity_freed()
 
     # -- comparison --------------------------------------------------------------------
 

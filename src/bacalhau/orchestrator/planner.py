@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bacalhau.errors import BacalhauError, StaleWriteError
+from bacalhau.lifecycle.changes import JobDraft
 from bacalhau.models import Evaluation, ExecutionID, JobType, Trigger
 from bacalhau.models.ids import EvaluationID
 from bacalhau.scheduling.counted import schedule_batch, schedule_service
@@ -105,7 +106,7 @@ class Planner:
             snapshot = self._store.snapshot(claim.evaluation.job_id)
             if snapshot is None:
                 return None
-            plan = SCHEDULERS[snapshot.job.type](snapshot, claim, self._context())
+            plan = self._plan(JobDraft(snapshot, self._clock.now_ns()), claim)
             if plan.changes is None:
                 return plan
             # Booked before the write, so that no other worker gives the same room away meanwhile.
@@ -119,20 +120,35 @@ class Planner:
             except BaseException:
                 self._registry.release(booked)
                 raise
-            self._after(plan.changes)
+            self.follow_up(plan.changes)
             return plan
 
-    def _after(self, changes: JobChanges) -> None:
+    def look_within(self, draft: JobDraft) -> Plan | None:
+        """Look at a job as a transaction under way will leave it, and plan what is to be added.
+
+        None when the job needs room on a node: that is given to jobs in their order, so an
+        evaluation has to ask for it. Otherwise the plan's changes are to be applied instead of the
+        draft's.
+        """
+        draft.end_step()
+        plan = self._plan(draft, Claim(self.evaluation(draft.job, Trigger.EXEC_UPDATE)))
+        return None if plan.bookings or plan.blocked_shape is not None else plan
+
+    def _plan(self, draft: JobDraft, claim: Claim) -> Plan:
+        return SCHEDULERS[draft.job.type](draft, claim, self._context(draft.now_ns))
+
+    def follow_up(self, changes: JobChanges) -> None:
+        """Do what stored changes make possible: send, and use the room of what has ended."""
         for node_id in dict.fromkeys(node_id for node_id, _ in changes.messages):
             self._wake(node_id)
         ended = [execution.id for execution in changes.executions if execution.is_terminal]
         if self._registry.release(ended):
             self._broker.capacity_freed()
 
-    def _context(self) -> Context:
+    def _context(self, now_ns: int) -> Context:
         return Context(
             cluster=self._registry.cluster(),
-            now_ns=self._clock.now_ns(),
+            now_ns=now_ns,
             draw=self._random.random,
             new_execution_id=lambda: ExecutionID(f"e-{self._ids.uuid()}"),
         )

@@ -111,7 +111,7 @@ class Orchestrator:
         self._answers = Answers(
             store=store,
             broker=self.broker,
-            registry=self.registry,
+            deadlines=self.deadlines,
             planner=self.planner,
             clock=clock,
             wake=self._wake,

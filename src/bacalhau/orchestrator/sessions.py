@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 WINDOW = 64
 QUEUE_LIMIT = 1024
+FORGET_AFTER = 64
+"""Delivered messages that may stay in the outbox, so that not each costs a transaction."""
 RESEND_SECONDS = 2.0
 RESEND_SECONDS_MAX = 30.0
 
@@ -89,10 +91,11 @@ class Session:
         if self._sender.acknowledge(seq):
             self._progress.set()
             self._something_to_send.set()
-        await self.forget_delivered()
+        if self._sender.acked - self._forgotten >= FORGET_AFTER:
+            await self.forget_delivered()
 
     async def forget_delivered(self) -> None:
-        """Take out of the outbox what has arrived, if the store could not do so before."""
+        """Take out of the outbox what has arrived; until then a restart would send it again."""
         delivered = self._sender.acked
         if delivered > self._forgotten:
             await self._store.outbox_delivered(self.node_id, up_to=delivered)

@@ -31,25 +31,12 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True, gc=False):
 
 
 class AskForBid(Message, frozen=True, kw_only=True):
-    """Offer an execution, with its job. Desired state Running means: start without a second word.
+    """Offer an execution, with its job: the node starts it if it can and may, or refuses.
 
     Sent again when the node turns out not to know an execution that it should have.
     """
 
     execution: Execution
-
-
-class BidAccepted(Message, frozen=True, kw_only=True):
-    """The node's bid is wanted: run."""
-
-    execution_id: ExecutionID
-
-
-class BidRejected(Message, frozen=True, kw_only=True):
-    """The node's bid is not wanted: forget the execution."""
-
-    execution_id: ExecutionID
-    reason: str = ""
 
 
 class CancelExecution(Message, frozen=True, kw_only=True):
@@ -129,8 +116,9 @@ class Ack(Message, frozen=True, kw_only=True):
     seq: int
 
 
-ToNode = AskForBid | BidAccepted | BidRejected | CancelExecution
+ToNode = AskForBid | CancelExecution
 FromNode = BidResult | RunResult | ComputeError
+TO_NODE = (AskForBid, CancelExecution)
 FROM_NODE = (BidResult, RunResult, ComputeError)
 Sequenced = ToNode | FromNode
 Signal = Hello | Welcome | Rejoin | Heartbeat | Report | Ack

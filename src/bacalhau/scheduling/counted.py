@@ -12,7 +12,7 @@ import msgspec
 from bacalhau.lifecycle import events
 from bacalhau.lifecycle import execution as lifecycle
 from bacalhau.lifecycle import job as job_lifecycle
-from bacalhau.models import ComputeState, DesiredState, Event
+from bacalhau.models import ComputeState, Event, Execution
 from bacalhau.scheduling import deadlines
 from bacalhau.scheduling.feasibility import closed_nodes, count_attempts
 from bacalhau.scheduling.look import Look
@@ -23,45 +23,33 @@ from bacalhau.scheduling.shortage import shortage_event, shortage_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bacalhau.lifecycle.changes import JobSnapshot
+    from bacalhau.lifecycle.changes import JobDraft
     from bacalhau.scheduling.feasibility import Verdict
     from bacalhau.scheduling.plan import Claim, Context, Plan
 
 
-def schedule_batch(snapshot: JobSnapshot, claim: Claim, context: Context) -> Plan:
+def schedule_batch(draft: JobDraft, claim: Claim, context: Context) -> Plan:
     """Plan one batch job. Shapes: see Plan."""
-    return _BatchLook(snapshot, claim, context).plan()
+    return _BatchLook(draft, claim, context).plan()
 
 
-def schedule_service(snapshot: JobSnapshot, claim: Claim, context: Context) -> Plan:
+def schedule_service(draft: JobDraft, claim: Claim, context: Context) -> Plan:
     """Plan one service job. Shapes: see Plan."""
-    return _ServiceLook(snapshot, claim, context).plan()
+    return _ServiceLook(draft, claim, context).plan()
 
 
 class _CountedLook(Look):
     """Keeps a number of executions going."""
 
-    def approve(self, remaining: int) -> int:
-        """Accept bids, oldest first, up to what is needed; return how many executions count."""
-        live = sorted(self.live(), key=lambda run: (run.modify_time, run.create_time))
-        running = [run for run in live if run.desired_state.state_type is DesiredState.RUNNING]
-        covered = len(running)
-        for run in running[remaining:]:
+    def trim(self, wanted: int) -> int:
+        """Cancel what is more than wanted, the youngest first; return how many executions stay."""
+        live = sorted(self.live(), key=lambda run: (not _is_accepted(run), run.create_time))
+        for run in live[wanted:]:
             event = events.stop_requested(
                 self.context.now_ns, "there are more executions than needed"
             )
             lifecycle.cancel(self.draft, run, event)
-        bids = [run for run in live if run.compute_state.state_type is _BID]
-        asked = [run for run in live if run not in running and run not in bids]
-        for run in [*bids, *asked]:
-            if covered >= remaining:
-                lifecycle.reject(self.draft, run, "node has been rejected")
-                continue
-            covered += 1
-            if run.compute_state.state_type is _BID:
-                lifecycle.approve(self.draft, run)
-                job_lifecycle.start(self.draft)
-        return min(covered, remaining)
+        return min(len(live), wanted)
 
     def fill(self, missing: int) -> None:
         permanent = next((run for run in self.failed() if not lifecycle.may_retry(run)), None)
@@ -78,7 +66,7 @@ class _CountedLook(Look):
             self.fail(self._shortage(missing, len(chosen)))
             return
         for node in chosen:
-            self.place(node, wanted, DesiredState.PENDING)
+            self.place(node, wanted)
         if len(chosen) < missing:
             self.blocked_shape = wanted.shape(closed_nodes(attempts))
             if not self.live():
@@ -123,7 +111,7 @@ class _BatchLook(_CountedLook):
             self.stop_all("there are more executions than needed")
             job_lifecycle.complete(self.draft)
             return
-        covered = self.approve(remaining)
+        covered = self.trim(remaining)
         if covered < remaining:
             self.fill(remaining - covered)
 
@@ -132,9 +120,10 @@ class _ServiceLook(_CountedLook):
     """Wants as many running executions as the job counts, whatever became of earlier ones."""
 
     def reconcile(self) -> None:
-        covered = self.approve(self.draft.job.count)
+        covered = self.trim(self.draft.job.count)
         if covered < self.draft.job.count:
             self.fill(self.draft.job.count - covered)
 
 
-_BID = ComputeState.ASK_FOR_BID_ACCEPTED
+def _is_accepted(run: Execution) -> bool:
+    return run.compute_state.state_type is ComputeState.BID_ACCEPTED

@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bacalhau.lifecycle import job as job_lifecycle
-from bacalhau.models import DesiredState
 from bacalhau.scheduling.feasibility import closed_nodes, count_attempts, judge
 from bacalhau.scheduling.look import Look
 from bacalhau.scheduling.requirements import requirements_of
 
 if TYPE_CHECKING:
-    from bacalhau.lifecycle.changes import JobSnapshot
+    from bacalhau.lifecycle.changes import JobDraft
     from bacalhau.scheduling.plan import Claim, Context, Plan
 
 
-def schedule_daemon(snapshot: JobSnapshot, claim: Claim, context: Context) -> Plan:
+def schedule_daemon(draft: JobDraft, claim: Claim, context: Context) -> Plan:
     """Plan one daemon job. Shapes: see Plan."""
-    return _DaemonLook(snapshot, claim, context).plan()
+    return _DaemonLook(draft, claim, context).plan()
 
 
 class _DaemonLook(Look):
@@ -36,7 +35,7 @@ class _DaemonLook(Look):
         self.verdicts = tuple(judge(candidates, wanted, attempts))
         for verdict in self.verdicts:
             if not verdict.reason:
-                self.place(verdict.node, wanted, DesiredState.RUNNING)
+                self.place(verdict.node, wanted)
         if self.bookings:
             job_lifecycle.start(self.draft)
         if any(verdict.is_busy for verdict in self.verdicts):

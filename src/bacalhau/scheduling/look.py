@@ -14,7 +14,6 @@ import msgspec
 from bacalhau.lifecycle import events
 from bacalhau.lifecycle import execution as lifecycle
 from bacalhau.lifecycle import job as job_lifecycle
-from bacalhau.lifecycle.changes import JobDraft
 from bacalhau.lifecycle.connection import Presence
 from bacalhau.models import (
     ComputeState,
@@ -29,7 +28,7 @@ from bacalhau.scheduling import deadlines
 from bacalhau.scheduling.plan import Booking, Claim, Context, Plan
 
 if TYPE_CHECKING:
-    from bacalhau.lifecycle.changes import JobSnapshot
+    from bacalhau.lifecycle.changes import JobDraft
     from bacalhau.scheduling.cluster import NodeView
     from bacalhau.scheduling.feasibility import Verdict
     from bacalhau.scheduling.requirements import Requirements
@@ -38,8 +37,8 @@ if TYPE_CHECKING:
 class Look(ABC):
     """Collects what one decision changes. Used once."""
 
-    def __init__(self, snapshot: JobSnapshot, claim: Claim, context: Context) -> None:
-        self.draft = JobDraft(snapshot, context.now_ns)
+    def __init__(self, draft: JobDraft, claim: Claim, context: Context) -> None:
+        self.draft = draft
         self.claim = claim
         self.context = context
         self.bookings: list[Booking] = []
@@ -99,8 +98,8 @@ class Look(ABC):
 
     # -- what a scheduler does ---------------------------------------------------------
 
-    def place(self, node: NodeView, wanted: Requirements, desired: DesiredState) -> None:
-        """Create an execution on a node; desired Running lets it start without a second word."""
+    def place(self, node: NodeView, wanted: Requirements) -> None:
+        """Create an execution on a node, which starts it if it can and may."""
         job, now_ns = self.draft.job, self.context.now_ns
         run = Execution(
             id=self.context.new_execution_id(),
@@ -108,7 +107,7 @@ class Look(ABC):
             eval_id=self.claim.evaluation.id,
             node_id=node.node_id,
             job_id=job.id,
-            desired_state=State[DesiredState](state_type=desired),
+            desired_state=State[DesiredState](state_type=DesiredState.RUNNING),
             compute_state=State[ComputeState](state_type=ComputeState.NEW),
             revision=1,
             create_time=now_ns,

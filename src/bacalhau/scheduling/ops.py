@@ -6,21 +6,20 @@ from typing import TYPE_CHECKING
 
 from bacalhau.lifecycle import events
 from bacalhau.lifecycle import job as job_lifecycle
-from bacalhau.models import DesiredState
 from bacalhau.scheduling.feasibility import judge
 from bacalhau.scheduling.look import Look
 from bacalhau.scheduling.requirements import requirements_of
 from bacalhau.scheduling.shortage import no_match_event, no_match_text
 
 if TYPE_CHECKING:
-    from bacalhau.lifecycle.changes import JobSnapshot
+    from bacalhau.lifecycle.changes import JobDraft
     from bacalhau.models import Event
     from bacalhau.scheduling.plan import Claim, Context, Plan
 
 
-def schedule_ops(snapshot: JobSnapshot, claim: Claim, context: Context) -> Plan:
+def schedule_ops(draft: JobDraft, claim: Claim, context: Context) -> Plan:
     """Plan one ops job. Shapes: see Plan."""
-    return _OpsLook(snapshot, claim, context).plan()
+    return _OpsLook(draft, claim, context).plan()
 
 
 class _OpsLook(Look):
@@ -39,7 +38,7 @@ class _OpsLook(Look):
         self.verdicts = tuple(judge(candidates, wanted, {}))
         fitting = [verdict.node for verdict in self.verdicts if verdict.may_queue]
         for node in fitting:
-            self.place(node, wanted, DesiredState.RUNNING)
+            self.place(node, wanted)
         if fitting:
             job_lifecycle.start(self.draft)
         elif any(verdict.is_busy for verdict in self.verdicts):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bacalhau.lifecycle.changes import JobChanges, JobSnapshot
+    from bacalhau.lifecycle.changes import JobChanges, JobDraft
     from bacalhau.models import Evaluation, ExecutionID, JobID, NodeID, Resources
     from bacalhau.scheduling.cluster import Cluster
     from bacalhau.scheduling.feasibility import Verdict
@@ -65,6 +65,9 @@ class Plan(NamedTuple):
 class Scheduler(Protocol):
     """Decides on jobs of one type."""
 
-    def __call__(self, snapshot: JobSnapshot, claim: Claim, context: Context) -> Plan:
-        """Compare what the job wants with what it has, and plan the difference."""
+    def __call__(self, draft: JobDraft, claim: Claim, context: Context) -> Plan:
+        """Compare what the job wants with what it has, and plan the difference.
+
+        The plan's changes are all of the draft's: what it held before, and what was added.
+        """
         ...

@@ -10,7 +10,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bacalhau.models import ComputeState, DesiredState, JobState, JobType, Resources
+from bacalhau.models import ComputeState, JobState, JobType, Resources
 from bacalhau.ports.guards import is_open
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ class Invariant(enum.StrEnum):
     REFUSED = "a refused submission leaves nothing behind"
     STOPPED = "a confirmed stop is final"
     RESULTS = "there are no more results than wanted, and none after the end"
-    DEMAND = "no more executions are approved than wanted"
+    DEMAND = "no more executions go on than wanted"
+    ORDER = "answers are taken in their order, and none is left out"
     CAPACITY = "a node never runs more than it offers"
     FINAL = "terminal states are final"
     PROGRESS = "an unfinished job has a next event"
@@ -118,12 +119,14 @@ class Oracle:
     def _check_execution(self, execution: Execution, *, job_was_terminal: bool) -> None:
         before = self._executions.get(execution.id)
         state = execution.compute_state.state_type
+        was = before.compute_state.state_type if before else ComputeState.UNDEFINED
         if before is not None and before.is_terminal:
-            was = before.compute_state.state_type
             if state is not was or not execution.is_terminal:
                 self._accuse(Invariant.FINAL, f"{execution.id}: {was.title} became {state.title}")
         elif state is ComputeState.COMPLETED and job_was_terminal:
             self._accuse(Invariant.RESULTS, f"{execution.id} completed after its job had ended")
+        elif state is ComputeState.COMPLETED and was is ComputeState.NEW:
+            self._accuse(Invariant.ORDER, f"{execution.id} completed before its node had agreed")
         self._executions[execution.id] = execution
         self._executions_of.setdefault(execution.job_id, {})[execution.id] = None
 
@@ -141,16 +144,13 @@ class Oracle:
         completed = sum(
             execution.compute_state.state_type is ComputeState.COMPLETED for execution in executions
         )
-        approved = sum(
-            not execution.is_terminal and execution.desired_state.state_type is DesiredState.RUNNING
-            for execution in executions
-        )
+        live = sum(not execution.is_terminal for execution in executions)
         if completed > (0 if job.type.is_long_running else wanted):
             self._accuse(Invariant.RESULTS, f"{job.name} has {completed} results of {wanted}")
-        if completed + approved > wanted:
+        if completed + live > wanted:
             self._accuse(
                 Invariant.DEMAND,
-                f"{job.name} has {completed} results and {approved} approved of {wanted}",
+                f"{job.name} has {completed} results and {live} live executions of {wanted}",
             )
 
     def _check_progress(self, job_id: JobID) -> None:

@@ -30,6 +30,7 @@ from bacalhau.scheduling.plan import Claim, Context, Plan
 from tests.support.records import (
     SECOND,
     START_NS,
+    decide,
     make_evaluation,
     make_execution,
     make_job,
@@ -41,8 +42,7 @@ if TYPE_CHECKING:
 
 NODES = ("n-1", "n-2", "n-3")
 STANDINGS = (
-    (ComputeState.NEW, DesiredState.PENDING),
-    (ComputeState.ASK_FOR_BID_ACCEPTED, DesiredState.PENDING),
+    (ComputeState.NEW, DesiredState.RUNNING),
     (ComputeState.BID_ACCEPTED, DesiredState.RUNNING),
     (ComputeState.ASK_FOR_BID_REJECTED, DesiredState.STOPPED),
     (ComputeState.COMPLETED, DesiredState.STOPPED),
@@ -78,7 +78,7 @@ def executions(draw: DrawFn) -> tuple[Execution, ...]:
             id=ExecutionID(f"e-{number}"),
             node_id=NodeID(draw(st.sampled_from(NODES))),
             details=draw(st.sampled_from([{}, {"Retryable": "false"}, {"Cause": "NodeLost"}])),
-            modify_time=START_NS + draw(st.integers(0, 100)),
+            create_time=START_NS + draw(st.integers(0, 100)),
         )
         for number, (compute, desired) in enumerate(standings)
     )
@@ -130,7 +130,7 @@ def after(snapshot: JobSnapshot, plan: Plan) -> JobSnapshot:
 @given(situations())
 def test_no_more_executions_than_the_job_wants(situation: tuple[JobSnapshot, Context]) -> None:
     snapshot, context = situation
-    result = after(snapshot, schedule_batch(snapshot, CLAIM, context))
+    result = after(snapshot, decide(schedule_batch, snapshot, CLAIM, context))
 
     live = [run for run in result.executions if not run.is_terminal]
     done = [
@@ -144,7 +144,7 @@ def test_a_job_that_has_ended_has_nothing_live_and_stays_as_it_is(
     situation: tuple[JobSnapshot, Context],
 ) -> None:
     snapshot, context = situation
-    result = after(snapshot, schedule_batch(snapshot, CLAIM, context))
+    result = after(snapshot, decide(schedule_batch, snapshot, CLAIM, context))
 
     if result.job.is_terminal:
         assert all(run.is_terminal for run in result.executions)
@@ -157,7 +157,7 @@ def test_executions_are_only_placed_where_they_fit(
     situation: tuple[JobSnapshot, Context],
 ) -> None:
     snapshot, context = situation
-    plan = schedule_batch(snapshot, CLAIM, context)
+    plan = decide(schedule_batch, snapshot, CLAIM, context)
 
     views = {node.node_id: node for node in context.cluster.nodes}
     booked = {node_id: node.booked for node_id, node in views.items()}
@@ -173,7 +173,7 @@ def test_executions_are_only_placed_where_they_fit(
 @given(situations())
 def test_what_has_ended_is_not_touched(situation: tuple[JobSnapshot, Context]) -> None:
     snapshot, context = situation
-    plan = schedule_batch(snapshot, CLAIM, context)
+    plan = decide(schedule_batch, snapshot, CLAIM, context)
 
     ended = {run.id for run in snapshot.executions if run.is_terminal}
     changed = {run.id for run in plan.changes.executions} if plan.changes else set()
@@ -185,7 +185,7 @@ def test_a_second_look_without_news_decides_nothing(
     situation: tuple[JobSnapshot, Context],
 ) -> None:
     snapshot, context = situation
-    first = schedule_batch(snapshot, CLAIM, context)
+    first = decide(schedule_batch, snapshot, CLAIM, context)
     booked = {
         node.node_id: sum(
             (item.resources for item in first.bookings if item.node_id == node.node_id),
@@ -207,8 +207,11 @@ def test_a_second_look_without_news_decides_nothing(
     kept = first.changes.evaluations[-1] if first.blocked_shape and first.changes else None
     claim = Claim(kept, (kept,)) if kept else CLAIM
 
-    second = schedule_batch(
-        after(snapshot, first), claim, context._replace(cluster=Cluster(nodes=nodes_then))
+    second = decide(
+        schedule_batch,
+        after(snapshot, first),
+        claim,
+        context._replace(cluster=Cluster(nodes=nodes_then)),
     )
 
     if second.changes is not None:
@@ -221,7 +224,7 @@ def test_a_job_that_goes_on_has_something_to_wait_for(
     situation: tuple[JobSnapshot, Context],
 ) -> None:
     snapshot, context = situation
-    plan = schedule_batch(snapshot, CLAIM, context)
+    plan = decide(schedule_batch, snapshot, CLAIM, context)
     result = after(snapshot, plan)
 
     if not result.job.is_terminal:

@@ -10,7 +10,7 @@ import pytest
 from bacalhau.compute.options import ComputeOptions
 from bacalhau.config import Settings
 from bacalhau.errors import UnsuitableNodeError
-from bacalhau.models import ComputeState, DesiredState, NetworkConfig, NetworkType
+from bacalhau.models import ComputeState, NetworkConfig, NetworkType
 from bacalhau.protocol.messages import BidResult
 from bacalhau.testing.source_fake import FakeSource
 from tests.support.compute_node import Machine, offer, simulated, task, until
@@ -43,9 +43,9 @@ class NotHere(FakeSource):
 
 async def bid(machine: Machine, of: Task) -> BidResult:
     async with machine.cluster() as orchestrator:
-        await orchestrator.ask(offer(of, desired=DesiredState.PENDING))
+        await orchestrator.ask(offer(of))
         await until(lambda: orchestrator.told)
-    (answer,) = orchestrator.told
+    answer = orchestrator.told[0]
     assert isinstance(answer, BidResult)
     return answer
 

@@ -8,7 +8,6 @@ from typing import Any
 from bacalhau.compute.options import ComputeOptions
 from bacalhau.models import (
     ComputeState,
-    DesiredState,
     Execution,
     InputSource,
     NetworkConfig,
@@ -35,7 +34,7 @@ async def answer(machine: Machine, execution: Execution) -> Any:
 
 
 async def refusal(machine: Machine, of: Task) -> str:
-    bid = await answer(machine, offer(of, desired=DesiredState.PENDING))
+    bid = await answer(machine, offer(of))
     assert isinstance(bid, BidResult)
     assert not bid.accepted
     assert machine.state() is ComputeState.ASK_FOR_BID_REJECTED
@@ -211,7 +210,7 @@ async def test_bids_are_worked_out_side_by_side() -> None:
     machine = Machine()
     names = [f"e-{number}" for number in range(10)]
     executions: Sequence[Execution] = [
-        offer(task({"PlanSeconds": 60}), name=name, desired=DesiredState.PENDING) for name in names
+        offer(task({"PlanSeconds": 60}, engine={"Seconds": -1}), name=name) for name in names
     ]
     async with machine.cluster() as orchestrator:
         await orchestrator.ask(*executions)

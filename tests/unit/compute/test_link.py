@@ -7,11 +7,10 @@ import itertools
 import random
 
 from bacalhau.compute.options import ComputeOptions
-from bacalhau.models import ComputeState, DesiredState, ExecutionID, NodeType, Resources
+from bacalhau.models import ComputeState, ExecutionID, NodeType, Resources, ResourcesConfig
 from bacalhau.protocol.messages import (
     Ack,
     AskForBid,
-    BidAccepted,
     BidResult,
     Hello,
     RunResult,
@@ -21,6 +20,7 @@ from bacalhau.testing.network import NetworkFaults, SimulatedTransport
 from tests.support.compute_node import NODE, Machine, now, offer, simulated, task, until
 
 E1 = ExecutionID("e-1")
+ENDLESS = task(engine={"Seconds": -1})
 
 
 @simulated
@@ -28,8 +28,8 @@ async def test_hello_tells_who_the_node_is_and_what_it_offers() -> None:
     machine = Machine()
     async with machine.orchestrator() as orchestrator:
         async with machine.node():
-            await orchestrator.ask(offer(task(engine={"Seconds": -1})))
-            await until(lambda: machine.tasks.started)
+            await orchestrator.ask(offer(ENDLESS))
+            await until(lambda: machine.store.outbox_floor() == 1)
         async with machine.node():
             await until(lambda: len(orchestrator.hellos) == 2)
     first, second = orchestrator.hellos
@@ -76,9 +76,7 @@ async def test_hello_is_repeated_ever_more_slowly_until_it_is_answered() -> None
 async def test_heartbeats_tell_the_load() -> None:
     machine = Machine()
     async with machine.cluster() as orchestrator:
-        await orchestrator.ask(
-            *(offer(task(engine={"Seconds": -1}), name=f"e-{number}") for number in range(6))
-        )
+        await orchestrator.ask(*(offer(ENDLESS, name=f"e-{number}") for number in range(6)))
         await until(lambda: len(machine.tasks.started) == 4)
         began = len(orchestrator.heartbeats)
         await until(lambda: len(orchestrator.heartbeats) == began + 2)
@@ -95,8 +93,8 @@ async def test_reports_tell_everything_that_has_not_ended_and_what_was_taken() -
         await until(lambda: orchestrator.reports)
         await orchestrator.ask(
             offer(name="done"),
-            offer(task(engine={"Seconds": -1}), name="runs"),
-            offer(name="waits", desired=DesiredState.PENDING),
+            offer(ENDLESS, name="runs"),
+            offer(task(resources=ResourcesConfig(cpu="4")), name="waits"),
         )
         await until(lambda: len(orchestrator.reports) == 2)
     first, second = orchestrator.reports
@@ -104,7 +102,7 @@ async def test_reports_tell_everything_that_has_not_ended_and_what_was_taken() -
     assert second.received == 3
     assert second.executions == {
         "runs": ComputeState.RUNNING,
-        "waits": ComputeState.ASK_FOR_BID_ACCEPTED,
+        "waits": ComputeState.BID_ACCEPTED,
     }
 
 
@@ -113,7 +111,7 @@ async def test_an_orchestrator_that_forgot_the_session_is_told_everything_again(
     machine = Machine()
     async with machine.cluster() as orchestrator:
         orchestrator.acknowledges = False
-        await orchestrator.ask(offer(desired=DesiredState.PENDING))
+        await orchestrator.ask(offer(ENDLESS))
         await until(lambda: orchestrator.told)
         await orchestrator.forget()
         orchestrator.acknowledges = True
@@ -138,7 +136,7 @@ async def test_what_is_not_acknowledged_is_sent_again_with_growing_patience() ->
     machine = Machine()
     async with machine.cluster() as orchestrator:
         orchestrator.acknowledges = False
-        await orchestrator.ask(offer(desired=DesiredState.PENDING))
+        await orchestrator.ask(offer(ENDLESS))
         await until(lambda: len(orchestrator.times(BidResult)) == 7)
         times = orchestrator.times(BidResult)
         waits = [round(after - before) for before, after in itertools.pairwise(times)]
@@ -153,11 +151,11 @@ async def test_other_traffic_does_not_put_off_a_repetition() -> None:
     machine = Machine()
     async with machine.cluster() as orchestrator:
         orchestrator.acknowledges = False
-        await orchestrator.ask(offer(desired=DesiredState.PENDING))
+        await orchestrator.ask(offer(ENDLESS))
         await until(lambda: orchestrator.told)
         began = now()
         for number in range(40):
-            await orchestrator.ask(offer(name=f"x-{number}", desired=DesiredState.PENDING))
+            await orchestrator.ask(offer(ENDLESS, name=f"x-{number}"))
             await asyncio.sleep(0.1)
         first = [
             when
@@ -171,7 +169,7 @@ async def test_other_traffic_does_not_put_off_a_repetition() -> None:
 async def test_envelopes_of_other_sessions_and_gaps_are_not_taken() -> None:
     machine = Machine()
     async with machine.cluster() as orchestrator:
-        execution = offer(desired=DesiredState.PENDING)
+        execution = offer(ENDLESS)
         await orchestrator.signal(AskForBid(execution=execution), seq=9, previous=5)
         await until(lambda: Ack(seq=0) in [each.message for _, each in orchestrator.arrivals])
         orchestrator.sessions.append("another")
@@ -222,8 +220,7 @@ async def test_a_bad_network_changes_nothing_but_the_time_it_takes() -> None:
     machine = Machine(transport=transport, capacity=Resources(cpu=100, memory=10**12))
     names = [f"e-{number}" for number in range(20)]
     async with machine.cluster() as orchestrator:
-        await orchestrator.ask(*(offer(name=n, desired=DesiredState.PENDING) for n in names))
-        await orchestrator.send(*(BidAccepted(execution_id=ExecutionID(n)) for n in names))
+        await orchestrator.ask(*(offer(name=name) for name in names))
         await until(lambda: len(orchestrator.of_type(RunResult)) == 20)
     for kind in (BidResult, RunResult):
         told = [message.execution_id for message in orchestrator.of_type(kind)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bacalhau.models import ComputeState, DesiredState, ExecutionID
+from bacalhau.models import ComputeState, ExecutionID
 from bacalhau.protocol.messages import LogFrame, LogRequest, RunResult
 from tests.support.compute_node import NODE, Machine, now, offer, simulated, task, until
 
@@ -46,8 +46,8 @@ async def test_following_waits_for_an_execution_to_begin() -> None:
 async def test_without_following_a_waiting_execution_has_no_output() -> None:
     machine = Machine()
     async with machine.cluster() as orchestrator:
-        await orchestrator.ask(offer(desired=DesiredState.PENDING))
-        await until(lambda: machine.state() is ComputeState.ASK_FOR_BID_ACCEPTED)
+        await orchestrator.ask(offer(task({"FetchSeconds": -1})))
+        await until(lambda: machine.state() is ComputeState.BID_ACCEPTED)
         assert await read(machine) == []
 
 

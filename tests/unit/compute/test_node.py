@@ -6,15 +6,12 @@ import pytest
 
 from bacalhau.models import (
     ComputeState,
-    DesiredState,
     ExecutionID,
     JobType,
     ResourcesConfig,
     SpecConfig,
 )
 from bacalhau.protocol.messages import (
-    BidAccepted,
-    BidRejected,
     BidResult,
     CancelExecution,
     ComputeError,
@@ -26,7 +23,7 @@ E1 = ExecutionID("e-1")
 
 
 @simulated
-async def test_an_offer_that_may_start_is_run_to_its_result() -> None:
+async def test_an_offer_is_run_to_its_result() -> None:
     machine = Machine()
     async with machine.cluster() as orchestrator:
         await orchestrator.ask(offer(task(engine={"Stdout": "hi\n", "ExitCode": 3})))
@@ -42,43 +39,6 @@ async def test_an_offer_that_may_start_is_run_to_its_result() -> None:
     assert result.events[0].topic == "Execution"
     assert machine.state() is ComputeState.COMPLETED
     assert machine.disk.leftovers() == []
-
-
-@simulated
-async def test_an_offer_waits_for_approval() -> None:
-    machine = Machine()
-    async with machine.cluster() as orchestrator:
-        await orchestrator.ask(offer(desired=DesiredState.PENDING))
-        await until(lambda: orchestrator.of_type(BidResult))
-        assert machine.state() is ComputeState.ASK_FOR_BID_ACCEPTED
-        assert machine.tasks.started == []
-
-        await orchestrator.send(BidAccepted(execution_id=E1))
-        await until(lambda: orchestrator.of_type(RunResult))
-    assert machine.tasks.started == [E1]
-
-
-@simulated
-async def test_a_declined_bid_is_forgotten() -> None:
-    machine = Machine()
-    async with machine.cluster() as orchestrator:
-        await orchestrator.ask(offer(desired=DesiredState.PENDING))
-        await until(lambda: orchestrator.of_type(BidResult))
-        await orchestrator.send(BidRejected(execution_id=E1, reason="not needed"))
-        await until(lambda: machine.state() is ComputeState.BID_REJECTED)
-        await until(lambda: orchestrator.acked == 2)
-    assert len(orchestrator.told) == 1
-
-
-@simulated
-async def test_an_approval_during_the_bid_does_not_skip_its_checks() -> None:
-    machine = Machine()
-    slow = offer(task({"PlanSeconds": 5, "Bytes": 10**12}), desired=DesiredState.PENDING)
-    async with machine.cluster() as orchestrator:
-        await orchestrator.ask(slow)
-        await orchestrator.send(BidAccepted(execution_id=E1))
-        await until(lambda: orchestrator.told)
-    assert machine.state() is ComputeState.ASK_FOR_BID_REJECTED
 
 
 @simulated
@@ -257,10 +217,8 @@ async def test_repeated_messages_change_nothing() -> None:
     slow = offer(task(engine={"Seconds": 20}))
     async with machine.cluster() as orchestrator:
         await orchestrator.ask(slow, slow)
-        await orchestrator.send(BidAccepted(execution_id=E1), BidAccepted(execution_id=E1))
         await until(lambda: machine.state() is ComputeState.RUNNING)
         await orchestrator.ask(slow)
-        await orchestrator.send(BidRejected(execution_id=E1))
         await until(lambda: orchestrator.of_type(RunResult))
     assert machine.tasks.started == [E1]
     assert len(orchestrator.told) == 2
@@ -280,16 +238,12 @@ async def test_an_offer_and_its_end_in_one_breath_cause_no_work() -> None:
 
 
 @simulated
-async def test_messages_about_unknown_executions_change_nothing() -> None:
+async def test_the_cancellation_of_an_unknown_execution_changes_nothing() -> None:
     machine = Machine()
     unknown = ExecutionID("e-9")
     async with machine.cluster() as orchestrator:
-        await orchestrator.send(
-            BidAccepted(execution_id=unknown),
-            BidRejected(execution_id=unknown),
-            CancelExecution(execution_id=unknown),
-        )
-        await until(lambda: orchestrator.acked == 3)
+        await orchestrator.send(CancelExecution(execution_id=unknown))
+        await until(lambda: orchestrator.acked == 1)
     assert machine.state("e-9") is None
     assert orchestrator.told == []
 
@@ -325,11 +279,10 @@ async def test_a_cancelled_execution_that_is_offered_again_says_that_it_ended() 
 async def test_an_allocation_beyond_the_capacity_of_today_fails() -> None:
     machine = Machine()
     async with machine.cluster() as orchestrator:
-        await orchestrator.ask(offer(desired=DesiredState.PENDING))
+        await orchestrator.ask(offer(task({"FetchSeconds": -1})))
         await until(lambda: orchestrator.of_type(BidResult))
         machine.capacity = machine.capacity.scaled(0.1)
     async with machine.cluster() as orchestrator:
-        await orchestrator.send(BidAccepted(execution_id=E1))
         await until(lambda: orchestrator.of_type(ComputeError))
     event = orchestrator.of_type(ComputeError)[0].events[0]
     assert event.topic == "Preparing Environment"

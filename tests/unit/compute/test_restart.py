@@ -7,9 +7,8 @@ from collections.abc import Collection
 
 import pytest
 
-from bacalhau.models import ComputeState, DesiredState, ExecutionID, ResourcesConfig, SpecConfig
+from bacalhau.models import ComputeState, ExecutionID, ResourcesConfig, SpecConfig
 from bacalhau.protocol.messages import (
-    BidAccepted,
     BidResult,
     CancelExecution,
     ComputeError,
@@ -108,19 +107,6 @@ async def test_an_unfinished_bid_is_made_again() -> None:
 
 
 @simulated
-async def test_a_bid_that_waits_for_approval_is_remembered() -> None:
-    machine = Machine()
-    async with machine.orchestrator() as orchestrator:
-        async with machine.node():
-            await orchestrator.ask(offer(desired=DesiredState.PENDING))
-            await until(lambda: orchestrator.of_type(BidResult))
-        async with machine.node():
-            await orchestrator.send(BidAccepted(execution_id=E1))
-            await until(lambda: orchestrator.of_type(RunResult))
-    assert len(orchestrator.of_type(BidResult)) == 1
-
-
-@simulated
 async def test_leftovers_of_nobody_are_removed_at_the_start() -> None:
     machine = Machine()
     stray = ExecutionID("e-9")
@@ -180,14 +166,9 @@ def test_nothing_is_lost_or_done_twice_wherever_the_node_dies(write: int) -> Non
         work = task({"Files": {"a": "1"}}, engine={"Stdout": "x"}, publisher=PUBLISHER)
         async with machine.orchestrator() as orchestrator:
             async with machine.node(cut_after=write) as process:
-                await orchestrator.ask(offer(work, desired=DesiredState.PENDING))
-                await until(lambda: process.is_dead or orchestrator.of_type(BidResult))
-                if not process.is_dead:
-                    await orchestrator.send(BidAccepted(execution_id=E1))
+                await orchestrator.ask(offer(work))
                 await until(lambda: process.is_dead or _is_over(machine))
             async with machine.node():
-                await until(lambda: orchestrator.of_type(BidResult))
-                await orchestrator.send(BidAccepted(execution_id=E1))
                 await until(lambda: orchestrator.of_type(RunResult))
                 await until(lambda: machine.disk.leftovers() == [])
         assert machine.state() is ComputeState.COMPLETED

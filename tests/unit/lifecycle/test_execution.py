@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from bacalhau.lifecycle import events
@@ -13,14 +15,13 @@ from bacalhau.models import (
     Event,
     Execution,
     ExecutionID,
+    JobState,
     JobType,
     RunOutput,
     SpecConfig,
     Topic,
 )
 from bacalhau.protocol.messages import (
-    BidAccepted,
-    BidRejected,
     BidResult,
     CancelExecution,
     ComputeError,
@@ -28,6 +29,9 @@ from bacalhau.protocol.messages import (
     RunResult,
 )
 from tests.support.records import START_NS, make_execution, make_job, make_snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 E1 = ExecutionID("e-1")
 OUTPUT = RunOutput(stdout="hello\n", exit_code=0)
@@ -40,9 +44,7 @@ RESULT = RunResult(
 ERROR = ComputeError(execution_id=E1, events=(BOOM,), run_output=OUTPUT)
 
 NEW = make_execution()
-ACCEPTED_BID = make_execution(ComputeState.ASK_FOR_BID_ACCEPTED)
 RUNNING = make_execution(ComputeState.BID_ACCEPTED, DesiredState.RUNNING)
-DIRECT = make_execution(ComputeState.NEW, DesiredState.RUNNING)
 ENDED = [make_execution(state, DesiredState.STOPPED) for state in ComputeState if state.is_terminal]
 
 
@@ -60,11 +62,10 @@ def answered(execution: Execution, message: FromNode) -> tuple[bool, Execution]:
 @pytest.mark.parametrize(
     ("execution", "message", "state", "desired"),
     [
-        (NEW, BID, ComputeState.ASK_FOR_BID_ACCEPTED, DesiredState.PENDING),
-        (DIRECT, BID, ComputeState.BID_ACCEPTED, DesiredState.RUNNING),
+        (NEW, BID, ComputeState.BID_ACCEPTED, DesiredState.RUNNING),
         (NEW, REFUSAL, ComputeState.ASK_FOR_BID_REJECTED, DesiredState.STOPPED),
         (RUNNING, RESULT, ComputeState.COMPLETED, DesiredState.STOPPED),
-        (DIRECT, RESULT, ComputeState.COMPLETED, DesiredState.STOPPED),
+        (NEW, RESULT, ComputeState.COMPLETED, DesiredState.STOPPED),
         (NEW, ERROR, ComputeState.FAILED, DesiredState.STOPPED),
         (RUNNING, ERROR, ComputeState.FAILED, DesiredState.STOPPED),
     ],
@@ -87,11 +88,23 @@ def test_an_execution_that_has_ended_takes_nothing_more(
 
 
 def test_a_second_bid_has_no_effect() -> None:
-    assert answered(ACCEPTED_BID, BID) == (False, ACCEPTED_BID)
+    assert answered(RUNNING, BID) == (False, RUNNING)
 
 
-def test_a_result_that_nobody_asked_for_has_no_effect() -> None:
-    assert answered(NEW, RESULT) == (False, NEW)
+def test_the_job_runs_as_soon_as_its_first_node_has_agreed() -> None:
+    first, second = make_execution(), make_execution(id=ExecutionID("e-2"))
+    draft = JobDraft(make_snapshot(make_job(count=2), first, second), START_NS + 5)
+
+    lifecycle.answer(draft, first, BID)
+    lifecycle.answer(draft, second, BidResult(execution_id=second.id, accepted=True))
+
+    assert draft.job.state.state_type is JobState.RUNNING
+    history = draft.changes(guard_job=True).history
+    assert [(item.execution_id, item.event.message) for item in history] == [
+        ("", "Running"),
+        ("e-1", "Running"),
+        ("e-2", "Running"),
+    ]
 
 
 def test_a_result_keeps_output_and_location() -> None:
@@ -116,26 +129,24 @@ def test_a_permanent_failure_is_marked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("order", "message", "state"),
+    ("order", "state"),
     [
-        (lambda d, e: lifecycle.approve(d, e), BidAccepted, ComputeState.BID_ACCEPTED),
-        (lambda d, e: lifecycle.reject(d, e, "no"), BidRejected, ComputeState.BID_REJECTED),
-        (lambda d, e: lifecycle.cancel(d, e, BOOM), CancelExecution, ComputeState.CANCELLED),
-        (lambda d, e: lifecycle.give_up(d, e, BOOM), CancelExecution, ComputeState.FAILED),
+        (lambda d, e: lifecycle.cancel(d, e, BOOM), ComputeState.CANCELLED),
+        (lambda d, e: lifecycle.give_up(d, e, BOOM), ComputeState.FAILED),
     ],
 )
 def test_an_order_changes_the_record_tells_the_node_and_the_history(
-    order: object, message: type, state: ComputeState
+    order: Callable[[JobDraft, Execution], None], state: ComputeState
 ) -> None:
-    draft = draft_of(ACCEPTED_BID)
+    draft = draft_of(NEW)
 
-    order(draft, ACCEPTED_BID)  # type: ignore[operator]
+    order(draft, NEW)
     changes = draft.changes(guard_job=True)
 
     assert changes.executions[0].compute_state.state_type is state
-    assert changes.executions[0].revision == ACCEPTED_BID.revision + 1
+    assert changes.executions[0].revision == NEW.revision + 1
     assert changes.executions[0].modify_time == START_NS + 5
-    assert [(node, type(sent)) for node, sent in changes.messages] == [("n-1", message)]
+    assert [(node, type(sent)) for node, sent in changes.messages] == [("n-1", CancelExecution)]
     assert len(changes.history) == 1
 
 
@@ -155,6 +166,17 @@ def test_events_of_the_job_come_before_those_of_executions() -> None:
     history = draft.changes(guard_job=False).history
 
     assert [item.execution_id for item in history] == ["", "e-1"]
+
+
+def test_what_follows_from_an_answer_comes_after_it_in_the_history() -> None:
+    draft = draft_of(RUNNING)
+    draft.execution_event(RUNNING.id, BOOM)
+    draft.end_step()
+    draft.job_event(events.job_submitted(START_NS))
+
+    history = draft.changes(guard_job=False).history
+
+    assert [item.execution_id for item in history] == ["e-1", ""]
 
 
 def test_a_service_whose_task_ends_has_failed() -> None:

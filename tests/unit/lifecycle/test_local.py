@@ -5,12 +5,10 @@ from __future__ import annotations
 import pytest
 
 from bacalhau.lifecycle.local import Refusal, Step, next_state
-from bacalhau.models import ComputeState, DesiredState
+from bacalhau.models import ComputeState
 
-PENDING, RUNNING = DesiredState.PENDING, DesiredState.RUNNING
 LIVE = [
     ComputeState.NEW,
-    ComputeState.ASK_FOR_BID_ACCEPTED,
     ComputeState.BID_ACCEPTED,
     ComputeState.RUNNING,
     ComputeState.PUBLISHING,
@@ -18,11 +16,7 @@ LIVE = [
 ENDED = [state for state in ComputeState if state.is_terminal]
 
 ALLOWED = {
-    (ComputeState.NEW, Step.APPROVED): ComputeState.NEW,
-    (ComputeState.ASK_FOR_BID_ACCEPTED, Step.APPROVED): ComputeState.BID_ACCEPTED,
-    (ComputeState.NEW, Step.DECLINED): ComputeState.BID_REJECTED,
-    (ComputeState.ASK_FOR_BID_ACCEPTED, Step.DECLINED): ComputeState.BID_REJECTED,
-    (ComputeState.NEW, Step.BID): ComputeState.ASK_FOR_BID_ACCEPTED,
+    (ComputeState.NEW, Step.BID): ComputeState.BID_ACCEPTED,
     (ComputeState.NEW, Step.REFUSED): ComputeState.ASK_FOR_BID_REJECTED,
     (ComputeState.BID_ACCEPTED, Step.STARTED): ComputeState.RUNNING,
     (ComputeState.RUNNING, Step.STARTED): ComputeState.RUNNING,
@@ -41,21 +35,16 @@ ALLOWED = {
 @pytest.mark.parametrize("state", LIVE)
 def test_each_step_in_each_live_state(state: ComputeState, step: Step) -> None:
     refused = Refusal.KNOWN if step is Step.OFFERED else Refusal.OUT_OF_TURN
-    assert next_state(state, step, PENDING) is ALLOWED.get((state, step), refused)
+    assert next_state(state, step) is ALLOWED.get((state, step), refused)
 
 
 @pytest.mark.parametrize("step", Step)
 @pytest.mark.parametrize("state", ENDED)
 def test_an_end_is_final(state: ComputeState, step: Step) -> None:
-    assert next_state(state, step, RUNNING) is Refusal.ENDED
+    assert next_state(state, step) is Refusal.ENDED
 
 
 @pytest.mark.parametrize("step", Step)
 def test_only_an_offer_makes_an_execution_known(step: Step) -> None:
     expected = ComputeState.NEW if step is Step.OFFERED else Refusal.UNKNOWN
-    assert next_state(None, step, PENDING) is expected
-
-
-def test_a_bid_for_what_is_wanted_at_once_needs_no_approval() -> None:
-    assert next_state(ComputeState.NEW, Step.BID, RUNNING) is ComputeState.BID_ACCEPTED
-    assert next_state(ComputeState.RUNNING, Step.BID, RUNNING) is Refusal.OUT_OF_TURN
+    assert next_state(None, step) is expected

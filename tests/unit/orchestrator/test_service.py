@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,7 +14,6 @@ from bacalhau.models import (
 )
 from bacalhau.protocol.messages import (
     AskForBid,
-    BidAccepted,
     BidResult,
     CancelExecution,
     Heartbeat,
@@ -23,9 +21,6 @@ from bacalhau.protocol.messages import (
 )
 from tests.support.orchestrator_stage import Stage, finish, submit, take_and_run
 from tests.support.scripted_node import OFFER, scripted_node
-
-if TYPE_CHECKING:
-    pass
 
 
 @pytest.fixture
@@ -47,6 +42,7 @@ async def test_a_job_runs_to_its_end(stage: Stage) -> None:
         "Requested execution on n-1",
         "Running",
         "Running",
+        "Completed successfully",
         "Completed",
     ]
     assert stage.executions(job_id)[0].run_output.stdout == "hello\n"
@@ -138,6 +134,8 @@ async def test_a_restart_goes_on_where_it_stood(stage: Stage) -> None:
         scripted_node(stage.transport, session="s-2") as node,
     ):
         await node.hello()
+        # That it was delivered may be forgotten, so it comes once more.
+        assert (await node.hear(AskForBid)).execution.id == execution.id
         await finish(node, execution)
         await finish(node, await take_and_run(node))
         await stage.until_state(running, JobState.COMPLETED)
@@ -190,7 +188,6 @@ async def test_a_silent_node_loses_its_executions_to_another(stage: Stage) -> No
                     continue
         await finish(silent, lost)
         await other.answer(BidResult(execution_id=offered.execution.id, accepted=True))
-        await other.hear(BidAccepted)
         await finish(other, offered.execution)
         await stage.until_state(job_id, JobState.COMPLETED)
 

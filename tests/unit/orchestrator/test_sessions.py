@@ -8,14 +8,14 @@ import random
 from bacalhau.lifecycle.changes import JobChanges
 from bacalhau.models import ExecutionID, NodeID
 from bacalhau.orchestrator.sessions import RESEND_SECONDS_MAX, Session
-from bacalhau.protocol.messages import ORCHESTRATOR, BidAccepted, Sequenced
+from bacalhau.protocol.messages import ORCHESTRATOR, CancelExecution, Sequenced
 from bacalhau.testing.loop import run_simulation
 from bacalhau.testing.network import FAULTLESS, NetworkFaults, SimulatedTransport
 from bacalhau.testing.store_memory import MemoryJobStore
 from tests.support.records import make_job
 
 NODE = NodeID("n-1")
-MESSAGE = BidAccepted(execution_id=ExecutionID("e-1"))
+MESSAGE = CancelExecution(execution_id=ExecutionID("e-1"))
 
 
 async def store_with_message() -> MemoryJobStore:
@@ -58,7 +58,7 @@ async def first_arrival(*, silent_seconds: float, wake_every_seconds: float) -> 
             envelope = await node.receive()
         for task in background:
             task.cancel()
-    assert isinstance(envelope.message, BidAccepted)
+    assert isinstance(envelope.message, CancelExecution)
     return envelope.message
 
 

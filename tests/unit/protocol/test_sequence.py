@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bacalhau.models import ExecutionID
-from bacalhau.protocol.messages import BidAccepted, Envelope, Rejoin, StoredMessage
+from bacalhau.protocol.messages import CancelExecution, Envelope, Rejoin, StoredMessage
 from bacalhau.protocol.sequence import Patience, Receiver, Sender
 
 
 def stored(*numbers: int) -> list[StoredMessage]:
     """Make an outbox with these numbers."""
     return [
-        StoredMessage(seq=seq, message=BidAccepted(execution_id=ExecutionID(f"e-{seq}")))
+        StoredMessage(seq=seq, message=CancelExecution(execution_id=ExecutionID(f"e-{seq}")))
         for seq in numbers
     ]
 

@@ -17,12 +17,13 @@ from bacalhau.models import (
     State,
     TimeoutConfig,
 )
-from bacalhau.protocol.messages import AskForBid, BidAccepted, BidRejected, CancelExecution
+from bacalhau.protocol.messages import AskForBid, CancelExecution
 from bacalhau.scheduling.counted import schedule_batch
 from bacalhau.scheduling.plan import Claim, Plan
 from tests.support.records import (
     SECOND,
     START_NS,
+    decide,
     make_context,
     make_evaluation,
     make_execution,
@@ -34,7 +35,7 @@ from tests.support.records import (
 STORED = make_evaluation()
 CLAIM = Claim(STORED, (STORED,))
 RUNNING = State[JobState](state_type=JobState.RUNNING)
-BID, WANTED = ComputeState.ASK_FOR_BID_ACCEPTED, DesiredState.RUNNING
+WANTED = DesiredState.RUNNING
 FULL = make_node(booked=Resources(cpu=6))
 
 
@@ -54,7 +55,7 @@ def events(plan: Plan) -> list[str]:
 
 
 def test_a_new_job_is_offered_to_a_node() -> None:
-    plan = schedule_batch(make_snapshot(make_job()), CLAIM, make_context(make_node()))
+    plan = decide(schedule_batch, make_snapshot(make_job()), CLAIM, make_context(make_node()))
 
     (run,) = changes(plan).executions
     assert (run.node_id, run.compute_state.state_type) == ("n-1", ComputeState.NEW)
@@ -68,7 +69,7 @@ def test_a_new_job_is_offered_to_a_node() -> None:
 
 
 def test_the_evaluation_is_dropped_with_the_decision() -> None:
-    plan = schedule_batch(make_snapshot(make_job()), CLAIM, make_context(make_node()))
+    plan = decide(schedule_batch, make_snapshot(make_job()), CLAIM, make_context(make_node()))
 
     assert [item.status for item in changes(plan).evaluations] == [EvaluationStatus.COMPLETE]
 
@@ -76,41 +77,45 @@ def test_the_evaluation_is_dropped_with_the_decision() -> None:
 def test_a_decision_holds_only_for_what_it_saw() -> None:
     snapshot = make_snapshot(make_job(), generation=7)
 
-    plan = schedule_batch(snapshot, CLAIM, make_context(make_node()))
+    plan = decide(schedule_batch, snapshot, CLAIM, make_context(make_node()))
 
     assert changes(plan).expected_generation == 7
 
 
-def test_a_bid_is_accepted_and_the_job_runs() -> None:
-    snapshot = make_snapshot(make_job(), make_execution(BID))
+def test_what_a_job_has_too_many_of_is_cancelled_youngest_first() -> None:
+    runs = [
+        make_execution(ComputeState.BID_ACCEPTED, id=f"e-{age}", create_time=START_NS - age)
+        for age in (1, 3, 2)
+    ]
+    job = make_job(state=RUNNING, count=2)
 
-    plan = schedule_batch(snapshot, CLAIM, make_context(make_node()))
+    plan = decide(schedule_batch, make_snapshot(job, *runs), CLAIM, make_context(make_node()))
 
     (run,) = changes(plan).executions
-    assert run.compute_state.state_type is ComputeState.BID_ACCEPTED
-    assert run.desired_state.state_type is DesiredState.RUNNING
-    assert run.revision == 2
-    assert [type(message) for _, message in changes(plan).messages] == [BidAccepted]
-    assert job_state(plan) == (JobState.RUNNING, "")
-    assert events(plan) == ["Running", "Running"]
+    assert (run.id, run.compute_state.state_type) == ("e-1", ComputeState.CANCELLED)
+    assert changes(plan).messages == (
+        ("n-1", CancelExecution(execution_id=run.id, reason=run.compute_state.message)),
+    )
+    assert events(plan) == [
+        "Execution stop requested because there are more executions than needed"
+    ]
 
 
-def test_bids_beyond_the_count_are_declined_newest_first() -> None:
-    old = make_execution(BID)
-    new = make_execution(BID, id="e-2", node_id="n-2", modify_time=START_NS + 1)
+def test_an_execution_that_its_node_agreed_to_stays_before_one_that_is_asked_for() -> None:
+    asked = make_execution(create_time=START_NS - 1)
+    agreed = make_execution(ComputeState.BID_ACCEPTED, id="e-2")
+    snapshot = make_snapshot(make_job(state=RUNNING), asked, agreed)
 
-    context = make_context(make_node("n-1"), make_node("n-2"))
-    plan = schedule_batch(make_snapshot(make_job(), new, old), CLAIM, context)
+    plan = decide(schedule_batch, snapshot, CLAIM, make_context(make_node()))
 
-    sent = [(type(message), message.execution_id) for _, message in changes(plan).messages]  # type: ignore[union-attr]
-    assert sent == [(BidAccepted, "e-1"), (BidRejected, "e-2")]
+    assert [run.id for run in changes(plan).executions] == ["e-1"]
 
 
 def test_the_job_completes_when_enough_executions_have() -> None:
     done = make_execution(ComputeState.COMPLETED, DesiredState.STOPPED)
     job = make_job(state=RUNNING, revision=2)
 
-    plan = schedule_batch(make_snapshot(job, done), CLAIM, make_context(make_node()))
+    plan = decide(schedule_batch, make_snapshot(job, done), CLAIM, make_context(make_node()))
 
     assert job_state(plan) == (JobState.COMPLETED, "")
     assert changes(plan).job.revision == 3  # type: ignore[union-attr]
@@ -118,7 +123,7 @@ def test_the_job_completes_when_enough_executions_have() -> None:
 
 
 def test_a_job_of_count_zero_completes_at_once() -> None:
-    plan = schedule_batch(make_snapshot(make_job(count=0)), CLAIM, make_context())
+    plan = decide(schedule_batch, make_snapshot(make_job(count=0)), CLAIM, make_context())
 
     assert job_state(plan)[0] is JobState.COMPLETED
 
@@ -126,7 +131,7 @@ def test_a_job_of_count_zero_completes_at_once() -> None:
 def test_several_executions_spread_over_nodes_before_they_share_one() -> None:
     context = make_context(make_node("n-1"), make_node("n-2"))
 
-    plan = schedule_batch(make_snapshot(make_job(count=3)), CLAIM, context)
+    plan = decide(schedule_batch, make_snapshot(make_job(count=3)), CLAIM, context)
 
     nodes = sorted(run.node_id for run in changes(plan).executions)
     assert set(nodes) == {"n-1", "n-2"}
@@ -136,7 +141,8 @@ def test_several_executions_spread_over_nodes_before_they_share_one() -> None:
 def test_nothing_is_written_when_nothing_changes() -> None:
     run = make_execution(ComputeState.BID_ACCEPTED, WANTED)
 
-    plan = schedule_batch(
+    plan = decide(
+        schedule_batch,
         make_snapshot(make_job(state=RUNNING), run),
         Claim(make_evaluation()),
         make_context(make_node()),
@@ -155,7 +161,7 @@ def test_without_any_fitting_node_the_job_fails_with_the_reasons_counted() -> No
         make_node("n-3", capacity=Resources(cpu=0.5, memory=8_000_000_000)),
     )
 
-    plan = schedule_batch(make_snapshot(make_job()), CLAIM, context)
+    plan = decide(schedule_batch, make_snapshot(make_job()), CLAIM, context)
 
     state, message = job_state(plan)
     assert state is JobState.FAILED
@@ -170,14 +176,14 @@ def test_without_any_fitting_node_the_job_fails_with_the_reasons_counted() -> No
 def test_the_reason_for_each_rejected_node_is_kept() -> None:
     context = make_context(make_node("n-1", engines=frozenset()), make_node("n-2"))
 
-    plan = schedule_batch(make_snapshot(make_job(count=2)), CLAIM, context)
+    plan = decide(schedule_batch, make_snapshot(make_job(count=2)), CLAIM, context)
 
     reasons = {verdict.node.node_id: verdict.reason for verdict in plan.verdicts}
     assert reasons == {"n-1": "does not support wasm, only nothing", "n-2": ""}
 
 
 def test_a_job_waits_for_a_busy_node_without_limit() -> None:
-    plan = schedule_batch(make_snapshot(make_job()), CLAIM, make_context(FULL))
+    plan = decide(schedule_batch, make_snapshot(make_job()), CLAIM, make_context(FULL))
 
     state, message = job_state(plan)
     assert state is JobState.QUEUED
@@ -190,7 +196,8 @@ def test_equal_jobs_wait_under_one_shape() -> None:
     other = make_job(id="j-2", name="other")
 
     plans = [
-        schedule_batch(make_snapshot(job), CLAIM, make_context(FULL)) for job in (make_job(), other)
+        decide(schedule_batch, make_snapshot(job), CLAIM, make_context(FULL))
+        for job in (make_job(), other)
     ]
 
     assert plans[0].blocked_shape == plans[1].blocked_shape
@@ -200,7 +207,9 @@ def test_a_job_that_waits_already_writes_nothing_more() -> None:
     blocked = msgspec.structs.replace(STORED, status=EvaluationStatus.BLOCKED)
     job = make_job(state=State[JobState](state_type=JobState.QUEUED))
 
-    plan = schedule_batch(make_snapshot(job), Claim(blocked, (blocked,)), make_context(FULL))
+    plan = decide(
+        schedule_batch, make_snapshot(job), Claim(blocked, (blocked,)), make_context(FULL)
+    )
 
     assert plan.changes is None
     assert plan.blocked_shape is not None
@@ -210,8 +219,8 @@ def test_a_queue_timeout_ends_the_wait() -> None:
     job = make_job(timeouts=TimeoutConfig(queue_timeout=10))
     late = START_NS + 10 * SECOND
 
-    waits = schedule_batch(make_snapshot(job), CLAIM, make_context(FULL))
-    fails = schedule_batch(make_snapshot(job), CLAIM, make_context(FULL, now_ns=late))
+    waits = decide(schedule_batch, make_snapshot(job), CLAIM, make_context(FULL))
+    fails = decide(schedule_batch, make_snapshot(job), CLAIM, make_context(FULL, now_ns=late))
 
     assert job_state(waits)[0] is JobState.QUEUED
     assert waits.next_deadline_ns == late
@@ -221,7 +230,7 @@ def test_a_queue_timeout_ends_the_wait() -> None:
 def test_a_queue_timeout_also_waits_for_nodes_that_do_not_exist_yet() -> None:
     job = make_job(timeouts=TimeoutConfig(queue_timeout=10))
 
-    plan = schedule_batch(make_snapshot(job), CLAIM, make_context())
+    plan = decide(schedule_batch, make_snapshot(job), CLAIM, make_context())
 
     assert job_state(plan)[0] is JobState.QUEUED
 
@@ -232,8 +241,11 @@ def test_a_queue_timeout_also_waits_for_nodes_that_do_not_exist_yet() -> None:
 def test_a_failed_execution_is_tried_again() -> None:
     failed = make_execution(ComputeState.FAILED, DesiredState.STOPPED, message="boom")
 
-    plan = schedule_batch(
-        make_snapshot(make_job(state=RUNNING), failed), CLAIM, make_context(make_node())
+    plan = decide(
+        schedule_batch,
+        make_snapshot(make_job(state=RUNNING), failed),
+        CLAIM,
+        make_context(make_node()),
     )
 
     assert [run.id for run in changes(plan).executions] == ["e-100"]
@@ -247,8 +259,11 @@ def test_a_permanent_failure_ends_the_job_with_its_own_message() -> None:
         details={"Retryable": "false", "Hint": "check the key"},
     )
 
-    plan = schedule_batch(
-        make_snapshot(make_job(state=RUNNING), failed), CLAIM, make_context(make_node())
+    plan = decide(
+        schedule_batch,
+        make_snapshot(make_job(state=RUNNING), failed),
+        CLAIM,
+        make_context(make_node()),
     )
 
     assert job_state(plan) == (JobState.FAILED, "no such key")
@@ -262,8 +277,11 @@ def test_two_failures_on_the_only_node_end_the_job() -> None:
         for n in (1, 2)
     ]
 
-    plan = schedule_batch(
-        make_snapshot(make_job(state=RUNNING), *failures), CLAIM, make_context(make_node())
+    plan = decide(
+        schedule_batch,
+        make_snapshot(make_job(state=RUNNING), *failures),
+        CLAIM,
+        make_context(make_node()),
     )
 
     assert job_state(plan) == (
@@ -275,8 +293,11 @@ def test_two_failures_on_the_only_node_end_the_job() -> None:
 def test_an_execution_on_a_lost_node_is_given_up_and_replaced() -> None:
     run = make_execution(ComputeState.BID_ACCEPTED, WANTED, node_id="n-gone")
 
-    plan = schedule_batch(
-        make_snapshot(make_job(state=RUNNING), run), CLAIM, make_context(make_node())
+    plan = decide(
+        schedule_batch,
+        make_snapshot(make_job(state=RUNNING), run),
+        CLAIM,
+        make_context(make_node()),
     )
 
     lost, replacement = changes(plan).executions
@@ -295,8 +316,11 @@ def test_the_loss_of_a_node_is_not_held_against_the_job() -> None:
         for n in range(3)
     ]
 
-    plan = schedule_batch(
-        make_snapshot(make_job(state=RUNNING), *losses), CLAIM, make_context(make_node())
+    plan = decide(
+        schedule_batch,
+        make_snapshot(make_job(state=RUNNING), *losses),
+        CLAIM,
+        make_context(make_node()),
     )
 
     assert len(changes(plan).executions) == 1
@@ -306,8 +330,11 @@ def test_a_node_not_heard_of_since_the_start_keeps_its_executions() -> None:
     run = make_execution(ComputeState.BID_ACCEPTED, WANTED)
     context = make_context(make_node(presence=Presence.AWAITED))
 
-    plan = schedule_batch(
-        make_snapshot(make_job(state=RUNNING), run), Claim(make_evaluation()), context
+    plan = decide(
+        schedule_batch,
+        make_snapshot(make_job(state=RUNNING), run),
+        Claim(make_evaluation()),
+        context,
     )
 
     assert plan.changes is None
@@ -318,7 +345,9 @@ def test_a_node_that_refused_the_job_is_not_asked_again() -> None:
         ComputeState.ASK_FOR_BID_REJECTED, DesiredState.STOPPED, message="rejected bid: too big"
     )
 
-    plan = schedule_batch(make_snapshot(make_job(), refused), CLAIM, make_context(make_node()))
+    plan = decide(
+        schedule_batch, make_snapshot(make_job(), refused), CLAIM, make_context(make_node())
+    )
 
     state, message = job_state(plan)
     assert state is JobState.FAILED
@@ -334,7 +363,7 @@ def test_the_total_timeout_fails_the_job_and_cancels_what_runs() -> None:
     run = make_execution(ComputeState.BID_ACCEPTED, WANTED)
     context = make_context(make_node(), now_ns=START_NS + 60 * SECOND)
 
-    plan = schedule_batch(make_snapshot(job, run), CLAIM, context)
+    plan = decide(schedule_batch, make_snapshot(job, run), CLAIM, context)
 
     assert job_state(plan) == (JobState.FAILED, "Job timed out. Job took longer than 1m0s")
     assert [type(message) for _, message in changes(plan).messages] == [CancelExecution]
@@ -348,7 +377,7 @@ def test_a_silent_execution_is_given_up_two_minutes_after_its_timeout(
     run = make_execution(ComputeState.BID_ACCEPTED, WANTED)
     context = make_context(make_node(), now_ns=START_NS + seconds * SECOND)
 
-    plan = schedule_batch(make_snapshot(job, run), Claim(make_evaluation()), context)
+    plan = decide(schedule_batch, make_snapshot(job, run), Claim(make_evaluation()), context)
 
     assert (plan.changes is not None) is replaced
     assert replaced or plan.next_deadline_ns == START_NS + 130 * SECOND
@@ -359,7 +388,7 @@ def test_a_stopped_job_cancels_every_live_execution() -> None:
     live = make_execution(ComputeState.BID_ACCEPTED, WANTED)
     ended = make_execution(ComputeState.COMPLETED, DesiredState.STOPPED, id="e-2")
 
-    plan = schedule_batch(make_snapshot(job, live, ended), CLAIM, make_context(make_node()))
+    plan = decide(schedule_batch, make_snapshot(job, live, ended), CLAIM, make_context(make_node()))
 
     (run,) = changes(plan).executions
     assert (run.id, run.compute_state.state_type) == ("e-1", ComputeState.CANCELLED)

@@ -7,6 +7,7 @@ from bacalhau.scheduling.cluster import NodeView
 from bacalhau.scheduling.counted import schedule_batch
 from bacalhau.scheduling.plan import Claim, Plan
 from tests.support.records import (
+    decide,
     make_context,
     make_evaluation,
     make_job,
@@ -19,8 +20,11 @@ RATHER_FAST = LabelSelectorRequirement(key="favour_disk", operator="=", values=[
 
 
 def plan(job: Job, *nodes: NodeView, draw: float = 0.5) -> Plan:
-    return schedule_batch(
-        make_snapshot(job), Claim(make_evaluation()), make_context(*nodes, draw=draw)
+    return decide(
+        schedule_batch,
+        make_snapshot(job),
+        Claim(make_evaluation()),
+        make_context(*nodes, draw=draw),
     )
 
 

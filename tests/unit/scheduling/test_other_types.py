@@ -24,6 +24,7 @@ from bacalhau.scheduling.plan import Claim
 from tests.support.records import (
     SECOND,
     START_NS,
+    decide,
     make_context,
     make_evaluation,
     make_execution,
@@ -55,12 +56,9 @@ def state(plan: Plan) -> JobState:
     return job.state.state_type
 
 
-def offered(plan: Plan) -> list[tuple[NodeID, DesiredState]]:
-    return [
-        (node_id, message.execution.desired_state.state_type)
-        for node_id, message in changes(plan).messages
-        if isinstance(message, AskForBid)
-    ]
+def offered(plan: Plan) -> list[NodeID]:
+    sent = changes(plan).messages
+    return [node_id for node_id, message in sent if isinstance(message, AskForBid)]
 
 
 # -- service -----------------------------------------------------------------------------
@@ -73,18 +71,21 @@ def service(**changed: Any) -> Job:
 def test_a_service_replaces_an_execution_that_ended() -> None:
     ended = make_execution(*FAILED, message="execution completed unexpectedly")
 
-    plan = schedule_service(
-        make_snapshot(service(state=RUNNING), ended), CLAIM, make_context(make_node())
+    plan = decide(
+        schedule_service,
+        make_snapshot(service(state=RUNNING), ended),
+        CLAIM,
+        make_context(make_node()),
     )
 
-    assert offered(plan) == [("n-1", DesiredState.PENDING)]
+    assert offered(plan) == ["n-1"]
 
 
 def test_a_service_never_ends_by_itself_and_knows_no_timeout() -> None:
     job = service(state=RUNNING, timeouts=TimeoutConfig(total_timeout=1, execution_timeout=1))
     late = make_context(make_node(), now_ns=START_NS + 3600 * SECOND)
 
-    plan = schedule_service(make_snapshot(job, make_execution(*LIVE)), CLAIM, late)
+    plan = decide(schedule_service, make_snapshot(job, make_execution(*LIVE)), CLAIM, late)
 
     assert plan.changes is None
     assert plan.next_deadline_ns is None
@@ -93,7 +94,7 @@ def test_a_service_never_ends_by_itself_and_knows_no_timeout() -> None:
 def test_a_service_of_count_zero_stops_what_runs_and_stays() -> None:
     snapshot = make_snapshot(service(count=0, state=RUNNING), make_execution(*LIVE))
 
-    plan = schedule_service(snapshot, CLAIM, make_context(make_node()))
+    plan = decide(schedule_service, snapshot, CLAIM, make_context(make_node()))
 
     assert [type(message) for _, message in changes(plan).messages] == [CancelExecution]
     assert changes(plan).job is None
@@ -114,16 +115,16 @@ def test_an_ops_job_starts_at_once_on_every_node_that_fits() -> None:
         make_node("n-4", presence=Presence.AWAITED),
     )
 
-    plan = schedule_ops(make_snapshot(ops()), CLAIM, context)
+    plan = decide(schedule_ops, make_snapshot(ops()), CLAIM, context)
 
-    assert offered(plan) == [("n-1", DesiredState.RUNNING), ("n-3", DesiredState.RUNNING)]
+    assert offered(plan) == ["n-1", "n-3"]
     assert state(plan) is JobState.RUNNING
 
 
 def test_an_ops_job_without_a_fitting_node_fails_with_the_reasons() -> None:
     context = make_context(make_node("n-1", engines=frozenset({"docker"})))
 
-    plan = schedule_ops(make_snapshot(ops()), CLAIM, context)
+    plan = decide(schedule_ops, make_snapshot(ops()), CLAIM, context)
 
     job = changes(plan).job
     assert job is not None
@@ -139,7 +140,7 @@ def test_an_ops_job_without_a_fitting_node_fails_with_the_reasons() -> None:
 def test_an_ops_job_waits_for_nodes_that_are_expected_back() -> None:
     context = make_context(make_node(presence=Presence.AWAITED))
 
-    plan = schedule_ops(make_snapshot(ops()), CLAIM, context)
+    plan = decide(schedule_ops, make_snapshot(ops()), CLAIM, context)
 
     assert state(plan) is JobState.QUEUED
     assert plan.blocked_shape is not None
@@ -150,8 +151,8 @@ def test_an_ops_job_ends_when_all_have_ended() -> None:
     live = make_execution(*LIVE, id=ExecutionID("e-2"), node_id=NodeID("n-2"))
     context = make_context(make_node("n-1"), make_node("n-2"))
 
-    waits = schedule_ops(make_snapshot(ops(state=RUNNING), done, live), CLAIM, context)
-    ends = schedule_ops(make_snapshot(ops(state=RUNNING), done), CLAIM, context)
+    waits = decide(schedule_ops, make_snapshot(ops(state=RUNNING), done, live), CLAIM, context)
+    ends = decide(schedule_ops, make_snapshot(ops(state=RUNNING), done), CLAIM, context)
 
     assert waits.changes is None
     assert state(ends) is JobState.COMPLETED
@@ -161,7 +162,8 @@ def test_an_ops_job_with_a_failure_fails_after_the_others_and_is_not_retried() -
     done = make_execution(*DONE)
     failed = make_execution(*FAILED, id=ExecutionID("e-2"), node_id=NodeID("n-2"), message="boom")
 
-    plan = schedule_ops(
+    plan = decide(
+        schedule_ops,
         make_snapshot(ops(state=RUNNING), done, failed),
         CLAIM,
         make_context(make_node("n-1"), make_node("n-2")),
@@ -176,8 +178,8 @@ def test_an_ops_job_with_a_failure_fails_after_the_others_and_is_not_retried() -
 def test_an_ops_job_that_every_node_refused_has_not_completed() -> None:
     refused = make_execution(ComputeState.ASK_FOR_BID_REJECTED, DesiredState.STOPPED)
 
-    plan = schedule_ops(
-        make_snapshot(ops(state=RUNNING), refused), CLAIM, make_context(make_node())
+    plan = decide(
+        schedule_ops, make_snapshot(ops(state=RUNNING), refused), CLAIM, make_context(make_node())
     )
 
     assert state(plan) is JobState.FAILED
@@ -187,7 +189,7 @@ def test_the_total_timeout_of_an_ops_job_places_nothing_more() -> None:
     job = ops(timeouts=TimeoutConfig(total_timeout=10))
     late = make_context(make_node(), now_ns=START_NS + 10 * SECOND)
 
-    plan = schedule_ops(make_snapshot(job), CLAIM, late)
+    plan = decide(schedule_ops, make_snapshot(job), CLAIM, late)
 
     assert state(plan) is JobState.FAILED
     assert changes(plan).executions == ()
@@ -204,23 +206,26 @@ def test_a_daemon_runs_once_on_each_node_and_on_those_that_join_later() -> None:
     live = make_execution(*LIVE)
     context = make_context(make_node("n-1"), make_node("n-2"))
 
-    first = schedule_daemon(make_snapshot(daemon()), CLAIM, context)
-    later = schedule_daemon(make_snapshot(daemon(state=RUNNING), live), CLAIM, context)
+    first = decide(schedule_daemon, make_snapshot(daemon()), CLAIM, context)
+    later = decide(schedule_daemon, make_snapshot(daemon(state=RUNNING), live), CLAIM, context)
 
-    assert offered(first) == [("n-1", DesiredState.RUNNING), ("n-2", DesiredState.RUNNING)]
-    assert offered(later) == [("n-2", DesiredState.RUNNING)]
+    assert offered(first) == ["n-1", "n-2"]
+    assert offered(later) == ["n-2"]
 
 
 def test_a_daemon_without_a_node_waits_without_failing() -> None:
-    plan = schedule_daemon(make_snapshot(daemon()), CLAIM, make_context())
+    plan = decide(schedule_daemon, make_snapshot(daemon()), CLAIM, make_context())
 
     assert plan.changes is None
     assert plan.blocked_shape is None
 
 
 def test_a_daemon_waits_for_room_on_a_busy_node() -> None:
-    plan = schedule_daemon(
-        make_snapshot(daemon()), CLAIM, make_context(make_node(booked=Resources(cpu=6)))
+    plan = decide(
+        schedule_daemon,
+        make_snapshot(daemon()),
+        CLAIM,
+        make_context(make_node(booked=Resources(cpu=6))),
     )
 
     assert plan.blocked_shape is not None
@@ -231,10 +236,12 @@ def test_a_daemon_that_failed_is_tried_once_more_on_its_node() -> None:
     failures = [make_execution(*FAILED, id=ExecutionID(f"e-{n}")) for n in (1, 2)]
     context = make_context(make_node())
 
-    second = schedule_daemon(make_snapshot(daemon(state=RUNNING), failures[0]), CLAIM, context)
-    third = schedule_daemon(make_snapshot(daemon(state=RUNNING), *failures), CLAIM, context)
+    second = decide(
+        schedule_daemon, make_snapshot(daemon(state=RUNNING), failures[0]), CLAIM, context
+    )
+    third = decide(schedule_daemon, make_snapshot(daemon(state=RUNNING), *failures), CLAIM, context)
 
-    assert offered(second) == [("n-1", DesiredState.RUNNING)]
+    assert offered(second) == ["n-1"]
     assert third.changes is None
 
 
@@ -242,11 +249,14 @@ def test_a_daemon_is_started_again_on_a_node_that_was_lost() -> None:
     live = make_execution(*LIVE)
     gone = make_context(make_node(presence=Presence.LOST))
 
-    lost = schedule_daemon(make_snapshot(daemon(state=RUNNING), live), CLAIM, gone)
+    lost = decide(schedule_daemon, make_snapshot(daemon(state=RUNNING), live), CLAIM, gone)
     (given_up,) = changes(lost).executions
-    back = schedule_daemon(
-        make_snapshot(daemon(state=RUNNING), given_up), CLAIM, make_context(make_node())
+    back = decide(
+        schedule_daemon,
+        make_snapshot(daemon(state=RUNNING), given_up),
+        CLAIM,
+        make_context(make_node()),
     )
 
     assert given_up.compute_state.state_type is ComputeState.FAILED
-    assert offered(back) == [("n-1", DesiredState.RUNNING)]
+    assert offered(back) == ["n-1"]

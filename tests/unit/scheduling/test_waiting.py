@@ -20,6 +20,7 @@ from bacalhau.scheduling.plan import Claim, Plan
 from tests.support.records import (
     SECOND,
     START_NS,
+    decide,
     make_context,
     make_evaluation,
     make_execution,
@@ -55,7 +56,7 @@ def test_a_bid_that_is_late_does_not_keep_the_scheduler_busy() -> None:
     asked = [make_execution(id=ExecutionID(f"e-{number}")) for number in (1, 2)]
     context = make_context(make_node(), now_ns=QUEUE_DEADLINE + SECOND)
 
-    plan = schedule_batch(make_snapshot(WAITING, *asked), claim(), context)
+    plan = decide(schedule_batch, make_snapshot(WAITING, *asked), claim(), context)
 
     assert plan.changes is None or plan.changes.job is None
     assert plan.next_deadline_ns is None
@@ -78,7 +79,9 @@ def blocked_shape(*failures: str) -> bytes | None:
         for attempt in (1, 2)
     ]
     busy = [make_node(name, booked=Resources(cpu=6)) for name in ("n-1", "n-2")]
-    plan: Plan = schedule_batch(make_snapshot(make_job(), *runs), claim(), make_context(*busy))
+    plan: Plan = decide(
+        schedule_batch, make_snapshot(make_job(), *runs), claim(), make_context(*busy)
+    )
     return plan.blocked_shape
 
 

@@ -12,8 +12,6 @@ from bacalhau.models import Event, ExecutionID, JobID, RunOutput, SpecConfig
 from bacalhau.ports.store import LocalChanges
 from bacalhau.protocol.messages import (
     AskForBid,
-    BidAccepted,
-    BidRejected,
     BidResult,
     CancelExecution,
     ComputeError,
@@ -36,8 +34,7 @@ EXECUTION = ExecutionID("e-1")
 EVENT = Event(message="why", topic="Execution", timestamp="2023-11-14T22:13:20Z")
 TO_NODE: tuple[ToNode, ...] = (
     AskForBid(execution=make_execution(job=make_job())),
-    BidAccepted(execution_id=EXECUTION),
-    BidRejected(execution_id=EXECUTION, reason="too late"),
+    CancelExecution(execution_id=EXECUTION),
     CancelExecution(execution_id=EXECUTION, reason="stopped"),
 )
 FROM_NODE: tuple[FromNode, ...] = (

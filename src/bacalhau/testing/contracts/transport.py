@@ -18,7 +18,7 @@ from bacalhau.models import ComputeNodeInfo, ExecutionID, NodeID
 from bacalhau.protocol.messages import (
     ORCHESTRATOR,
     Ack,
-    BidAccepted,
+    CancelExecution,
     Envelope,
     Heartbeat,
     LogFrame,
@@ -38,7 +38,7 @@ OTHER_NODE = NodeID("n-two")
 
 def envelope(source: str, target: str, seq: int = 0) -> Envelope:
     """Make an envelope; one with a number carries a sequenced message, others a signal."""
-    message = BidAccepted(execution_id=ExecutionID(f"e-{seq}")) if seq else Ack(seq=7)
+    message = CancelExecution(execution_id=ExecutionID(f"e-{seq}")) if seq else Ack(seq=7)
     return Envelope(
         source=source,
         target=target,
