@@ -128,9 +128,13 @@ class GroupWriter:
 
     def _write(self, group: list[_Write]) -> None:
         try:
-            outcomes = [self._attempt(write) for write in group]
+            outcomes = self._attempt_all(group)
         except sqlite3.Error as error:
             self._fail(group, error)
+            return
+        if all(isinstance(outcome, _Refused) for outcome in outcomes):
+            self._connection.rollback()
+            self._settle(group, outcomes)
         else:
             self._in_thread(self._commit, partial(self._committed, group, outcomes))
 
@@ -188,22 +192,31 @@ class GroupWriter:
         # Not `execute`, which takes the interpreter's lock four times for a statement.
         self._connection.commit()
 
+    def _attempt_all(self, group: list[_Write]) -> list[Any]:
+        """Run a group; a refused write is undone by its savepoint, or with the transaction."""
+        if len(group) == 1:
+            return [self._attempt(group[0])]
+        outcomes = []
+        for write in group:
+            self._connection.execute("SAVEPOINT one")
+            outcome = self._attempt(write)
+            if isinstance(outcome, _Refused):
+                self._connection.execute("ROLLBACK TO one")
+            self._connection.execute("RELEASE one")
+            outcomes.append(outcome)
+        return outcomes
+
     def _attempt(self, write: _Write) -> Any:
-        self._connection.execute("SAVEPOINT one")
         try:
-            outcome = write.work(self._connection)
+            return write.work(self._connection)
         except BacalhauError as error:
-            outcome = _Refused(error)
+            return _Refused(error)
         except sqlite3.Error as error:
             if not is_of_one_write(error):
                 raise
-            outcome = _Refused(translated(error, self._path))
+            return _Refused(translated(error, self._path))
         except Exception as error:  # a supervisor of its writes: a defect is its caller's
-            outcome = _Refused(error)
-        if isinstance(outcome, _Refused):
-            self._connection.execute("ROLLBACK TO one")
-        self._connection.execute("RELEASE one")
-        return outcome
+            return _Refused(error)
 
     # -- the thread ---------------------------------------------------------------------
 
