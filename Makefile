@@ -21,9 +21,9 @@ check: $(VENV)/.ready ## format, lint, types, import contracts, sizes
 	$(VENV)/bin/lint-imports --no-cache
 	$(PY) -m mypy
 
-bench: $(VENV)/.ready ## ratios against other programs, in one run
-	$(PY) bench/start_up.py
-	$(PY) bench/job_latency.py
+PARTS ?=
+bench: $(VENV)/.ready ## figures beside those of other programs, in one run; PARTS="listing ..." for some
+	$(PY) -m bench $(PARTS)
 
 simulate: $(VENV)/.ready ## whole clusters in virtual time, from 500 seeds
 	$(PY) -m bacalhau.simulation --seeds 500

@@ -1,144 +1,78 @@
-"""One small job from submit to Completed, as a multiple of `docker run --rm`, in one run.
-
-Starts a node of its own. Repeat with: make bench
-"""
+"""One small job from its submission until it is completed, against ``docker run --rm``."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
-import socket
-import statistics
-import subprocess
-import sys
-import tempfile
+import asyncio
 import time
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
-from bacalhau.client import Client
-from bacalhau.errors import TransientError
-from bacalhau.models import Job, JobType, SpecConfig, Task
-from bacalhau.models.jobfile import load_job
+from bench.docker_daemon import image
+from bench.jobs import completed, docker_job, submit, wasm_job
+from bench.machine import Series, Taken, by_turns, cpu_seconds, process
+from bench.server import OURS, programs, running
+from bench.table import Beside, Goal, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
+
+    from bench.server import Server
 
 RUNS = 15
 POLL_SECONDS = 0.002
-READY_SECONDS = 30
-HELLO = Path("examples/hello/job.yaml")
-BUSYBOX = Path("/bin/busybox")
-IMAGE = "bacalhau-bench:busybox"
+DOCKER_RUN = "docker run --rm"
 
 
-def main() -> None:
-    """Time the jobs and the bare container by turns, and print medians and ratios."""
-    wasm, _ = load_job(HELLO.read_text())
-    docker = _docker()
-    with tempfile.TemporaryDirectory() as work, _node(Path(work)) as client:
-        taken: dict[str, list[float]] = {}
-        for _ in range(RUNS):
-            _note(taken, "WebAssembly job", lambda: _run(client, wasm))
-            if docker is not None:
-                _note(taken, "Docker job", lambda: _run(client, _docker_job()))
-                _note(taken, "docker run --rm", lambda: _bare(docker))
-    _print(taken)
-    if docker is None:
-        print("Docker does not run here, so there is nothing to compare with.")
-    else:
-        subprocess.run([docker, "rmi", "--force", IMAGE], check=True, capture_output=True)
+def measure() -> list[Row]:
+    """Run jobs and bare containers by turns."""
+    with image() as name, ExitStack() as stack:
+        works: dict[str, Callable[[], Taken]] = {}
+        for program in programs():
+            server = stack.enter_context(running(program))
+            works[f"{program.name} wasm"] = partial(_job, server, wasm_job())
+            if name is not None:
+                works[f"{program.name} docker"] = partial(_job, server, docker_job(name))
+        if name is not None:
+            works[DOCKER_RUN] = partial(process, _container(name))
+        taken = by_turns(RUNS, works)
+    return _rows(taken)
 
 
-def _note(taken: dict[str, list[float]], name: str, work: object) -> None:
-    assert callable(work)
+def _job(server: Server, request: bytes) -> Taken:
+    before = cpu_seconds(server.pid)
     started = time.perf_counter()
-    work()
-    taken.setdefault(name, []).append(time.perf_counter() - started)
+    asyncio.run(_once(server.port, request))
+    wall = time.perf_counter() - started
+    return Taken(wall, cpu_seconds(server.pid) - before)
 
 
-def _run(client: Client, job: Job) -> None:
-    job_id = client.submit(job).job_id
-    while not client.job(job_id).job.is_terminal:
-        time.sleep(POLL_SECONDS)
+async def _once(port: int, request: bytes) -> None:
+    submitted = await submit(port, request, 1)
+    await completed(port, submitted.ids, POLL_SECONDS)
 
 
-def _docker_job() -> Job:
-    params = {"Image": IMAGE, "Parameters": ["/bin/busybox", "echo", "hello"]}
-    task = Task(name="main", engine=SpecConfig(type="docker", params=params))
-    return Job(name="hello", type=JobType.BATCH, count=1, tasks=[task])
+def _container(name: str) -> list[str]:
+    return ["docker", "run", "--rm", "--network=none", name, "/bin/busybox", "echo", "hello"]
 
 
-def _bare(docker: str) -> None:
-    command = [docker, "run", "--rm", "--network=none", IMAGE, "/bin/busybox", "echo", "hello"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-
-
-def _docker() -> str | None:
-    """Import a small image; None where there is no daemon or no busybox."""
-    docker = shutil.which("docker")
-    if docker is None or not BUSYBOX.exists():
-        return None
-    if subprocess.run([docker, "info"], check=False, capture_output=True).returncode:
-        return None
-    with tempfile.TemporaryDirectory() as work:
-        archive = Path(work) / "image.tar"
-        subprocess.run(["tar", "-C", "/", "-cf", str(archive), "bin/busybox"], check=True)
-        subprocess.run([docker, "import", str(archive), IMAGE], check=True, capture_output=True)
-    return docker
-
-
-@contextmanager
-def _node(work: Path) -> Iterator[Client]:
-    api, results = _free_port(), _free_port()
-    arguments = [
-        "serve", "--orchestrator", "--compute", "--data-dir", str(work / "data"),
-        "--api-port", str(api), "-c", f"Publishers.Types.Local.Port={results}",
-    ]  # fmt: skip
-    with (work / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "bacalhau.cli.main", *arguments],
-            stdout=log,
-            stderr=log,
-            env={**os.environ, "AWS_EC2_METADATA_DISABLED": "true"},
+def _rows(taken: dict[str, Series]) -> list[Row]:
+    bare = taken.get(DOCKER_RUN)
+    kinds = {"wasm": ("WebAssembly", 0.06, "18-26 ms"), "docker": ("Docker", 0.5, "131-142 ms")}
+    rows = []
+    for kind, (name, limit, elsewhere) in kinds.items():
+        if (here := taken.get(f"{OURS.name} {kind}")) is None:
+            continue
+        other = taken.get(f"v1.5.2 {kind}")
+        rows.append(
+            Row(
+                what=f"one small {name} job",
+                figure=here.wall * 1000,
+                unit="ms",
+                beside=Beside(DOCKER_RUN, bare.wall * 1000) if bare else None,
+                goal=Goal("<=", limit, of_ratio=True) if bare else None,
+                original=other.wall * 1000 if other else None,
+                elsewhere=elsewhere,
+            )
         )
-    with Client(port=api) as client:
-        try:
-            _wait(client)
-            yield client
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(timeout=30)
-
-
-def _wait(client: Client) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            client.alive()
-        except TransientError:
-            time.sleep(0.05)
-        else:
-            return
-    sys.exit("the node did not start")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _print(taken: dict[str, list[float]]) -> None:
-    medians = {name: statistics.median(seconds) for name, seconds in taken.items()}
-    bare = medians.get("docker run --rm")
-    print(f"{'what':<28} {'median ms':>9} {'x docker run':>13}")
-    for name, median in medians.items():
-        ratio = f"{median / bare:>13.2f}" if bare else f"{'-':>13}"
-        print(f"{name:<28} {median * 1000:>9.1f} {ratio}")
-
-
-if __name__ == "__main__":
-    main()
+    return rows
