@@ -1,15 +1,18 @@
 """Write the reference pages that follow from tables in the code: ``docs/reference``.
 
-Run it after a change to the table of configuration keys; a test compares.
+Run it after a change to the table of configuration keys or to the catalogue of errors; a test
+compares.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from bacalhau.api.answers import STATUS_BY_CODE
 from bacalhau.config import KEYS
+from bacalhau.error_codes import Area, Code
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "configuration.md"
+_FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 
 
 def configuration() -> str:
@@ -43,5 +46,38 @@ def _shown(value: object) -> str:
     return f"`{text}`" if text else "-"
 
 
+def errors() -> str:
+    """Return the page of errors."""
+    lines = [
+        "# Errors",
+        "",
+        "Every error has a message that names what it is about, mostly a hint, and a code. The",
+        "command line prints message and hint, and the code with `DEBUG=true`; it ends with exit",
+        "code 1. The HTTP API sends all three as `Message`, `Hint` and `Code`; the history of a",
+        "job has `Message`, `Details.Hint` and `Details.ErrorCode`, there as `COMPONENT:CODE`.",
+        "",
+        "Codes of S3 servers are passed on as they come; those listed are the ones with advice of",
+        "their own. Plug-ins may bring further ones.",
+    ]
+    for area in Area:
+        lines += [
+            "",
+            f"## {area.value}",
+            "",
+            "| code | HTTP status | cause | what to do |",
+            "| --- | --- | --- | --- |",
+        ]
+        for code in Code:
+            if code.area is area:
+                status = STATUS_BY_CODE.get(code, "")
+                lines.append(f"| `{code}` | {status} | {code.cause} | {code.remedy} |")
+    return "\n".join([*lines, ""])
+
+
+PAGES = {_FOLDER / "configuration.md": configuration, _FOLDER / "errors.md": errors}
+"""What each page consists of."""
+
+
 if __name__ == "__main__":
-    PAGE.write_text(configuration(), encoding="utf-8")
+    for path, content in PAGES.items():
+        path.write_text(content(), encoding="utf-8")

@@ -42,6 +42,11 @@ class TestOrigins:
             assert reply.headers["access-control-allow-origin"] == origin
             assert reply.headers["vary"] == "Origin"
 
+    async def test_jobs_that_ask_through_their_network_are_refused(self, api: Api) -> None:
+        reply = await call(api, "GET", _JOBS, headers={"X-Bacalhau-Job-ID": "j-1"})
+        assert reply.status == 403
+        assert "job j-1" in reply.body["Message"]
+
     async def test_listed_pages_may_read_errors(self, api: Api) -> None:
         reply = await call(api, "GET", f"{_JOBS}/x", headers={"Origin": _LISTED})
         assert reply.status == 404

@@ -11,6 +11,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from bacalhau.models import NodeState
+from bacalhau.ports import JobQuery
 from bacalhau.protocol.messages import LogFrame, LogRequest
 from tests.support.api_server import Api, Stage, call, make_api, make_node_state
 from tests.support.golden_http import (
@@ -62,6 +63,8 @@ async def test_answers_as_recorded(name: str, stage: Stage) -> None:
     assert _main_type(declared) == _main_type(reply.headers.get("content-type"))
     assert [header for header in _EVERYWHERE if header not in reply.headers] == []
     assert "Origin" in reply.headers["vary"]
+    if exchange.kind == "job-put" and reply.status != 200:
+        assert list((await api.store.list_jobs(JobQuery())).jobs) == []
 
 
 def _own_node(exchange: Exchange, values: Values) -> NodeState:

@@ -12,7 +12,7 @@ import pytest
 from starlette.responses import PlainTextResponse, StreamingResponse
 from websockets.asyncio.client import connect
 
-from bacalhau.api import serve_app
+from bacalhau.api import check_address, connection, serve_app
 from bacalhau.errors import UserError
 from bacalhau.models import ComputeState, NodeID
 from bacalhau.protocol.messages import LogFrame, LogRequest
@@ -62,10 +62,21 @@ async def test_a_taken_port_is_told_with_address_and_remedy() -> None:
         with pytest.raises(UserError) as caught:
             async with serve_app(_hello, "127.0.0.1", port):
                 pass
+        with pytest.raises(UserError) as early:
+            check_address("127.0.0.1", port)
     assert caught.value.message == (
         f"the API cannot listen on 127.0.0.1:{port}: another program listens there already"
     )
+    assert early.value.message == caught.value.message
     assert "API.Port" in caught.value.hint
+
+
+def test_checking_an_address_leaves_it_free() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+    check_address("127.0.0.1", port)
+    with socket.create_server(("127.0.0.1", port)):
+        pass
 
 
 @pytest.mark.parametrize("host", ["203.0.113.7", "no-such-host.invalid"])
@@ -129,10 +140,10 @@ async def test_log_streams_do_not_hold_up_the_end() -> None:
         await store_job(api.store, make_job(), [execution])
         async with api.transport.endpoint(NodeID("n-here"), logs=endless):
             url = f"ws://{api.address}/api/v1/orchestrator/jobs/j-1/logs?follow=true"
-            connection = await connect(url, proxy=None)
-            await connection.recv()
-    await connection.wait_closed()
-    assert connection.close_code == 1012
+            stream = await connect(url, proxy=None)
+            await stream.recv()
+    await stream.wait_closed()
+    assert stream.close_code == 1012
 
 
 async def test_a_client_that_leaves_while_sending_is_no_failure(
@@ -151,3 +162,49 @@ async def test_a_client_that_leaves_while_sending_is_no_failure(
         assert (await call(api, "GET", "/api/v1/livez")).body == "OK"
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
     assert "request_failed" not in capsys.readouterr().out
+
+
+async def _sent(port: int, *parts: bytes) -> bytes:
+    """Send parts, and return all that comes until the server closes the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+        return await reader.read()
+    finally:
+        writer.close()
+
+
+async def test_whoever_says_nothing_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "HEAD_SECONDS", 0.1)
+    async with serve_app(_hello, "127.0.0.1", 0) as port:
+        assert await _sent(port) == b""
+        assert (await _sent(port, b"GET / HT")).startswith(b"HTTP/1.1 408 ")
+        half = b"GET / HTTP/1.1\r\nHost: x\r\n"
+        assert (await _sent(port, half)).startswith(b"HTTP/1.1 408 ")
+        answers = await _sent(port, half + b"\r\n", half)
+        assert answers.startswith(b"HTTP/1.1 200 ")
+        assert b"HTTP/1.1 408 " in answers
+
+
+async def test_headers_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "HEAD_LIMIT_BYTES", 1000)
+    async with serve_app(_hello, "127.0.0.1", 0) as port:
+        long = b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 2000
+        assert (await _sent(port, long)).startswith(b"HTTP/1.1 431 ")
+        assert await _get(port) == "hello"
+
+
+async def test_a_body_has_to_arrive_in_time() -> None:
+    async with running_api(body_seconds=0.1) as api:
+        port = int(api.address.partition(":")[2])
+        answer = await _sent(
+            port,
+            b"PUT /api/v1/orchestrator/jobs HTTP/1.1\r\nHost: x\r\n"
+            b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+        )
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ")
+    assert b"did not arrive within 0.1 seconds" in body
+    assert b'"Code":"TimeOut"' in body

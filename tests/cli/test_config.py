@@ -209,8 +209,3 @@ def test_the_configuration_of_the_server(server: ServedApi) -> None:
     pretty = server.cli("agent", "config", "--output", "json")
     assert json.loads(pretty.stdout)["API"]["Host"] == "127.0.0.1"
     assert pretty.stdout.startswith('{\n  "API"')
-
-
-def test_a_client_set_to_use_tls_says_that_it_does_not(server: ServedApi) -> None:
-    outcome = server.cli("agent", "alive", "-c", "API.TLS.UseTLS")
-    assert outcome.stderr == "Warning: API.TLS.UseTLS is set, and has no effect in this version\n"

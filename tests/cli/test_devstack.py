@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,13 +32,13 @@ def env(tmp_path: Path) -> Iterator[Env]:
         yield opened
 
 
-def run_wasm(env: Env, *flags: str) -> str:
+def run_wasm(env: Env, *flags: str, code: int = 0) -> str:
     """Run a module to its end; return the job's id."""
     outcome = env.cli(
         *("wasm", "run", "--id-only", "--entry-point", "say", *flags),
         *("probe.wasm", "hello\n", "", "0"),
     )
-    assert outcome.code == 0, outcome
+    assert outcome.code == code, outcome
     return outcome.stdout.strip()
 
 
@@ -76,7 +78,10 @@ def test_a_hybrid_node_and_a_bad_one(env: Env) -> None:
     assert env.cli("agent", "node", "--output", "json").stdout.count('"NodeID":"node-0"') == 1
     good = run_wasm(env, "--constraints", "name=node-0")
     assert _state(env, good) == "Completed"
-    bad = run_wasm(env, "--constraints", "name=node-1")
+    address = f"http://127.0.0.1:{env.variables['BACALHAU_API_PORT']}/api/v1/agent/debug"
+    with urllib.request.urlopen(address) as answer:
+        assert json.load(answer)["jobsCompleted"] == 1
+    bad = run_wasm(env, "--constraints", "name=node-1", code=1)
     assert _state(env, bad) == "Failed"
     assert "this node fails every execution" in env.cli("job", "describe", bad).stdout
     stack = env.processes[-1]

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+import random
 import tarfile
 from typing import TYPE_CHECKING, Any
 
@@ -296,3 +297,48 @@ class TestJobGet:
         assert notice == "No supported downloader found for the published results: ipfs"
         assert json.loads(items) == [{"Type": "ipfs", "Params": {"CID": "Qm"}}]
         assert tree(tmp_path) == {}
+
+    def test_a_kind_that_is_switched_off_is_not_downloaded(
+        self, server: ServedApi, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        files.content["/e.tar.gz"] = archive(stdout="hi")
+        off = ("-c", "ResultDownloaders.Disabled=URLDownload")
+        outcome = self.run(server, results(files, "/e.tar.gz")[0], *off)
+        assert outcome.code == 0
+        assert "ResultDownloaders.Disabled lists urlDownload\n" in outcome.stderr
+        assert files.requests == []
+
+    def test_an_interrupted_download_goes_on(
+        self, server: ServedApi, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        noise = random.Random(1).randbytes(600_000)
+        files.content["/e.tar.gz"] = archive(stdout="hi", data=noise)
+        files.break_after["/e.tar.gz"] = [300_000, 0]
+        broken = self.run(server, results(files, "/e.tar.gz")[0])
+        assert broken.code == 1
+        assert "Hint:  run the same command again: it goes on where" in broken.stderr
+        again = server.cli("job", "get", finished_job().id)
+        assert again.code == 0
+        assert files.requests[-1][1] == "bytes=300000-"
+        (folder,) = tmp_path.iterdir()
+        assert sorted(path.name for path in folder.iterdir()) == ["data", "stdout"]
+        assert (folder / "data").read_bytes() == noise
+
+    def test_progress_is_drawn_on_a_terminal(
+        self, server: ServedApi, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("bacalhau.cli.job.get._DRAWN_EVERY_SECONDS", 0)
+        content = files.content["/e.tar.gz"] = archive(stdout="hi")
+        spec = results(files, "/e.tar.gz")[0]
+        job = finished_job(published=spec)
+        execution = finished_execution(job, published=spec)
+        server.run(store_job(server.api.store, job, [execution]))
+        outcome = server.cli("job", "get", job.id, terminal=True)
+        size = f"{len(content)}"
+        drawn, erased = outcome.stderr.split("\r")[-2:]
+        assert size in drawn.replace(",", "")
+        assert " of " in drawn
+        assert erased == "\x1b[K"

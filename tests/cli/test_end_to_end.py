@@ -105,6 +105,8 @@ def test_submitting_as_recorded(env: Env) -> None:
     assert_shape(env.cli("job", "run", "--follow", "job.yaml"), "job-run-follow")
     assert_shape(env.cli("job", "run", "--wait=false", "job.yaml"), "job-run-no-wait")
     assert_shape(env.cli("job", "run", "--id-only", "job.yaml"), "job-run-id-only")
+    piped = env.cli("job", "run", "--id-only", stdin=(env.directory / "job.yaml").read_text())
+    assert_shape(piped, "job-run-stdin")
     assert_shape(env.cli(*wasm_run(), *HELLO), "docker-run")
     assert_shape(env.cli(*wasm_run("-f"), *HELLO), "docker-run-follow")
     assert_shape(env.cli(*wasm_run("--id-only"), *HELLO), "wasm-run")
@@ -125,6 +127,10 @@ def test_a_task_that_fails_is_told_in_the_results_only(env: Env) -> None:
 def test_looking_at_a_job_as_recorded(env: Env) -> None:
     job_id = submitted(env, "job", "run", "--id-only", "bare.yaml")
     assert_shape(env.cli("job", "describe", job_id), "job-describe")
+    with env.client() as client:
+        assert {"bacalhau.org/orchestrator.id", "bacalhau.org/server.instance.id"} <= (
+            client.job(job_id).job.meta.keys()
+        )
     assert_shape(env.cli("job", "describe", job_id[:10]), "job-describe")
     assert_shape(env.cli("job", "describe", "j-none"), "job-describe-not-found")
     assert_shape(env.cli("job", "executions", job_id), "job-executions")
@@ -189,6 +195,27 @@ def test_mistakes_as_recorded(env: Env) -> None:
     assert_shape(env.cli("job", "describe"), "missing-argument")
     assert_shape(env.cli("docker", "run"), "docker-run-no-image")
     assert_shape(env.cli("nonsense"), "unknown-command")
+
+
+@pytest.mark.parametrize(
+    ("known", "misspelt", "guess"),
+    [
+        ("Type: wasm", "Type: wsam", "wasm"),
+        ("{Type: local}", "{Type: locl}", "local"),
+        ("{Type: inline,", "{Type: inlin,", "inline"),
+    ],
+)
+def test_a_type_that_no_node_offers_ends_with_the_nearest_that_one_does(
+    env: Env, known: str, misspelt: str, guess: str
+) -> None:
+    text = (env.directory / "job.yaml").read_text()
+    assert known in text
+    path = env.directory / f"misspelt-{guess}.yaml"
+    path.write_text(text.replace(known, misspelt))
+    job_id = submitted(env, "job", "run", "--id-only", "--wait=false", path.name)
+    env.wait_until(lambda: state(env, job_id) == "Failed", "the job fails")
+    with env.client() as client:
+        assert f"did you mean {guess}?" in client.job(job_id).job.state.message
 
 
 def test_stopping_as_recorded(env: Env) -> None:

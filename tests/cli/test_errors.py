@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         (["docker", "run"], "requires at least 1 arg(s), only received 0"),
         (["job", "list", "--nonsense"], "unknown flag: --nonsense"),
         (["--version"], "unknown flag: --version"),
-        (["job", "list", "x"], 'unknown command "x" for "bacalhau job list"'),
+        (["node", "list", "x"], 'unknown command "x" for "bacalhau node list"'),
         (["nonsense"], 'unknown command "nonsense" for "bacalhau"'),
         (
             ["job", "list", "--output", "nonsense"],

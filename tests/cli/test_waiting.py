@@ -99,26 +99,55 @@ def test_id_only_waits_silently(server: ServedApi) -> None:
     assert "State         = Completed" in described.lines
 
 
-def test_a_failed_job_is_told_and_is_no_failure_of_the_command(server: ServedApi) -> None:
+def failing_history() -> list[HistoryDraft]:
+    """Return an error of an execution, and with it the job's."""
     event = Event(
         message="no such image",
         topic=Topic.EXECUTION,
         timestamp="2024-10-09T12:01:02Z",
-        details={"IsError": "true", "Hint": "check its name"},
+        details={
+            "IsError": "true",
+            "Hint": "check its name",
+            "ErrorCode": "Docker:ImageNotFound",
+            "Image": "ubuntu",
+        },
     )
-    draft = HistoryDraft(event=event, time_ns=1)
-    outcome = run(server, "docker", "run", "ubuntu", state=JobState.FAILED, history=[draft])
-    assert outcome.code == 0
-    assert outcome.stderr == "\nError: job failed\n"
-    assert " Error: no such image\n" in re.sub(r" +\n", "\n", outcome.stdout)
-    assert "Hint: check its name" in outcome.stdout
+    ids = (ExecutionID("e-00000001"), ExecutionID(""))
+    return [HistoryDraft(event=event, time_ns=1, execution_id=identifier) for identifier in ids]
 
 
-def test_users_may_ask_for_an_exit_code(server: ServedApi) -> None:
-    environment = {"BACALHAU_EXIT_ON_FAILURE": "1"}
-    outcome = run(server, "docker", "run", "ubuntu", state=JobState.FAILED, environment=environment)
-    assert outcome.code == 1
+FAILED: dict[str, Any] = {"state": JobState.FAILED, "history": failing_history()}
+REASON = "\nError: job failed: no such image\nHint:  check its name\n"
+
+
+def test_a_failed_job_is_a_failure_of_the_command_and_its_reason_is_told_once(
+    server: ServedApi,
+) -> None:
+    outcome = run(server, "docker", "run", "ubuntu", **FAILED)
+    assert (outcome.code, outcome.stderr) == (1, REASON)
+    assert "no such image" not in outcome.stdout
     assert "job describe" in outcome.stdout
+
+
+@pytest.mark.parametrize("flags", [("--id-only",), ("--follow",), ("--group-events",)])
+def test_every_way_of_waiting_tells_a_failure(server: ServedApi, flags: tuple[str, ...]) -> None:
+    outcome = run(server, "docker", "run", *flags, "ubuntu", **FAILED)
+    assert (outcome.code, outcome.stderr) == (1, REASON)
+
+
+def test_debugging_shows_the_code_of_a_failure(server: ServedApi) -> None:
+    outcome = run(server, "docker", "run", "ubuntu", **FAILED, environment={"DEBUG": "true"})
+    assert "code: ImageNotFound\ncomponent: Docker\n" in outcome.stderr
+    assert "Image: ubuntu\n" in outcome.stderr
+
+
+@pytest.mark.parametrize(("value", "code"), [("false", 0), ("0", 0), ("1", 1), ("true", 1)])
+def test_scripts_choose_whether_a_failed_job_is_a_failure(
+    server: ServedApi, value: str, code: int
+) -> None:
+    environment = {"BACALHAU_EXIT_ON_FAILURE": value}
+    outcome = run(server, "docker", "run", "ubuntu", **FAILED, environment=environment)
+    assert (outcome.code, outcome.stderr) == (code, REASON)
 
 
 def test_stopped_and_completed_jobs_are_quiet(server: ServedApi) -> None:

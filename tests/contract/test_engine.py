@@ -57,7 +57,7 @@ class TestFakeEngine(EngineContract):
             await sink.wait_for(b"begun")
             engine.crash()
             await stop(running)
-        await engine.sweep(())
+        await engine.sweep(lambda _: False)
         assert await bench.leftovers() == []
 
     async def test_a_failure_can_be_the_machines(self, engine: FakeEngine, runs: Runs) -> None:

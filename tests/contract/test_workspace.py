@@ -151,7 +151,7 @@ async def test_discarding_and_sweeping_forget_prepared_inputs(workspace: Workspa
     for sweeps in (False, True):
         await begin(workspace, inputs=1)
         await workspace.keep_inputs(EXECUTION, ())
-        await (workspace.sweep([]) if sweeps else workspace.discard(EXECUTION))
+        await (workspace.sweep(lambda _: False) if sweeps else workspace.discard(EXECUTION))
         assert (await workspace.open(EXECUTION, inputs=1, resume=True)).volumes is None
 
 
@@ -159,7 +159,7 @@ async def test_the_sweep_spares_what_lives(workspace: Workspace) -> None:
     await begin(workspace, inputs=1)
     await workspace.keep_inputs(EXECUTION, ())
     await workspace.collect(EXECUTION, exit_code=0)
-    await workspace.sweep([E1])
+    await workspace.sweep(lambda each: each == E1)
     assert await workspace.results(EXECUTION) is not None
     assert (await workspace.open(EXECUTION, inputs=1, resume=True)).volumes == ()
 
@@ -178,7 +178,7 @@ async def test_the_log_survives_the_results(workspace: Workspace) -> None:
     files.sink.write(OUT, b"c")
     await workspace.collect(EXECUTION, exit_code=0)
     await workspace.discard(EXECUTION)
-    await workspace.sweep([])
+    await workspace.sweep(lambda _: False)
     assert workspace.has_log(E1)
     assert await read(workspace) == b"1:a2:b1:c"
     assert await read(workspace, follow=True) == b"1:a2:b1:c"

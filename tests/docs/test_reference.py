@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from scripts.write_reference import PAGE, configuration
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scripts.write_reference import PAGES
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
-def test_the_page_of_configuration_keys_is_up_to_date() -> None:
-    assert PAGE.read_text() == configuration(), "run: python scripts/write_reference.py"
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_the_page_is_up_to_date(page: Path) -> None:
+    assert page.read_text() == PAGES[page](), "run: python scripts/write_reference.py"

@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bacalhau.errors import StaleWriteError
+from bacalhau.errors import StaleWriteError, TransientError
 from bacalhau.models import ComputeState, DesiredState, Execution, ExecutionID, State
 from bacalhau.ports import LocalChanges, LocalExecution
-from bacalhau.simulation.disk import CrashableExecutionStore, DiskSpeed
+from bacalhau.simulation.disk import (
+    CrashableExecutionStore,
+    DiskHealth,
+    DiskSpeed,
+    Illness,
+)
 from bacalhau.testing.loop import run_simulation
 from bacalhau.testing.store_memory import MemoryExecutionStore
 
@@ -33,9 +38,13 @@ def change(number: int, *, revision: int = 1) -> LocalChanges:
 
 
 def store_over(
-    disk: MemoryExecutionStore, seed: int = 1, on_cut: Callable[[], None] = lambda: None
+    disk: MemoryExecutionStore,
+    seed: int = 1,
+    on_cut: Callable[[], None] = lambda: None,
+    health: DiskHealth | None = None,
 ) -> CrashableExecutionStore:
-    return CrashableExecutionStore(disk, speed=SPEED, random=random.Random(seed), on_cut=on_cut)
+    chance = random.Random(seed)
+    return CrashableExecutionStore(disk, speed=SPEED, random=chance, on_cut=on_cut, health=health)
 
 
 async def stored(disk: MemoryExecutionStore) -> list[str]:
@@ -127,3 +136,80 @@ def test_a_cut_kills_at_the_numbered_write_before_or_after_it() -> None:
 
     ends = {tuple(run_simulation(main(seed), seed)) for seed in range(30)}
     assert ends == {("e-1", "e-2"), ("e-1", "e-2", "e-3")}
+
+
+def test_what_gathers_meanwhile_is_written_together() -> None:
+    async def main() -> list[float]:
+        store = store_over(MemoryExecutionStore())
+        times: list[float] = []
+
+        async def write(number: int) -> None:
+            await store.apply(change(number))
+            times.append(asyncio.get_running_loop().time())
+
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(9):
+                tasks.create_task(write(number))
+                await asyncio.sleep(0.1)
+        return times
+
+    times = run_simulation(main(), 1)
+    assert len(times) == 9
+    assert len(set(times)) < 6
+
+
+async def failures(store: CrashableExecutionStore, count: int) -> list[int]:
+    """Write one record after another, and return the numbers of those that failed."""
+    failed = []
+    for number in range(count):
+        try:
+            await store.apply(change(number))
+        except TransientError:
+            failed.append(number)
+    return failed
+
+
+@pytest.mark.parametrize("illness", list(Illness))
+def test_what_failed_is_not_there_while_the_process_lives(illness: Illness) -> None:
+    async def main() -> tuple[list[int], list[str], list[int]]:
+        disk, health = MemoryExecutionStore(), DiskHealth(illness)
+        store = store_over(disk, health=health)
+        failed = await failures(store, 20)
+        found = await stored(disk)
+        health.illness = None
+        return failed, found, await failures(store_over(MemoryExecutionStore()), 5)
+
+    failed, found, afterwards = run_simulation(main(), 1)
+    assert found == [f"e-{number}" for number in range(20) if number not in failed]
+    assert (len(failed) == 20) == (illness is Illness.FULL)
+    assert failed
+    assert afterwards == []
+
+
+def test_what_was_not_synced_may_show_up_after_a_crash() -> None:
+    async def main(seed: int, illness: Illness) -> list[str]:
+        disk = MemoryExecutionStore()
+        store = store_over(disk, seed, health=DiskHealth(illness))
+        failed = await failures(store, 1)
+        store.kill()
+        return await stored(disk) if failed else []
+
+    def ends(illness: Illness) -> set[tuple[str, ...]]:
+        return {tuple(run_simulation(main(seed, illness), seed)) for seed in range(40)}
+
+    assert ends(Illness.UNSYNCED) == {(), ("e-0",)}
+    assert ends(Illness.FAILING) == ends(Illness.FULL) == {()}
+
+
+def test_a_later_write_overwrites_what_was_not_synced() -> None:
+    async def main(seed: int) -> tuple[list[int], list[str]]:
+        disk, health = MemoryExecutionStore(), DiskHealth(Illness.UNSYNCED)
+        store = store_over(disk, seed, health=health)
+        failed = await failures(store, 1)
+        health.illness = None
+        await store.apply(change(7))
+        store.kill()
+        return failed, await stored(disk)
+
+    ends = [run_simulation(main(seed), seed) for seed in range(20)]
+    assert {tuple(found) for failed, found in ends if failed} == {("e-7",)}

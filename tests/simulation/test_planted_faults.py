@@ -14,7 +14,7 @@ import pytest
 from bacalhau.compute.ledger import Ledger
 from bacalhau.compute.records import Records
 from bacalhau.compute.runner import Runner
-from bacalhau.errors import ValidationError
+from bacalhau.errors import TransientError, ValidationError
 from bacalhau.lifecycle import execution as lifecycle
 from bacalhau.lifecycle.changes import JobDraft
 from bacalhau.models import ComputeState, DesiredState, Evaluation, JobState, State, Trigger
@@ -65,6 +65,19 @@ def store_that_answers_first(monkeypatch: pytest.MonkeyPatch) -> None:
         return 1
 
     monkeypatch.setattr(CrashableJobStore, "apply", apply_later)
+
+
+def store_that_hides_failures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that says nothing of what the disk did not take."""
+    apply = CrashableJobStore.apply
+
+    async def apply_hopefully(self: CrashableJobStore, changes: JobChanges) -> int:
+        try:
+            return await apply(self, changes)
+        except TransientError:
+            return 1
+
+    monkeypatch.setattr(CrashableJobStore, "apply", apply_hopefully)
 
 
 def receiver_that_skips(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,6 +218,7 @@ FAULTS: list[tuple[Plant, set[Invariant]]] = [
         {Invariant.FINAL, Invariant.DEMAND, Invariant.RESULTS, Invariant.PROGRESS},
     ),
     (store_that_answers_first, {Invariant.ACKNOWLEDGED}),
+    (store_that_hides_failures, {Invariant.ACKNOWLEDGED, Invariant.STOPPED}),
     (receiver_that_skips, {Invariant.ORDER, Invariant.AGREEMENT, Invariant.COMPLETION}),
     (sender_that_gives_up, {Invariant.AGREEMENT, Invariant.COMPLETION}),
     (ledger_that_overcommits, {Invariant.CAPACITY}),

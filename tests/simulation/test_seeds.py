@@ -6,13 +6,17 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import subprocess
 import sys
+from collections import Counter
+from typing import NamedTuple
 
 import pytest
 
+from bacalhau.simulation.coverage import Feature, table
 from bacalhau.simulation.scenario import FaultKind, draw_scenario
 from bacalhau.simulation.seeds import play
 
@@ -22,21 +26,73 @@ BLOCK = 10
 """Seeds for each test, so that several test processes share them."""
 
 
+ENOUGH_FOR_THE_MIX = 150
+ENOUGH_FOR_ALL = 2000
+RARE = {
+    Feature.STRAY,
+    Feature.NODE_GHOST,
+    Feature.ORCHESTRATOR_GHOST,
+    Feature.NODE_CUT,
+    Feature.NODE_GONE,
+    Feature.NODE_DISK_FULL,
+    Feature.NODE_DISK_FAILS,
+    Feature.NODE_SYNC_FAILS,
+}
+"""In fewer than one seed of twenty; so they are only looked for among many."""
+
+COMMON = {
+    Feature.BATCH: 0.8,
+    Feature.OPS: 0.4,
+    Feature.SERVICE: 0.3,
+    Feature.DAEMON: 0.25,
+    Feature.STOP: 0.6,
+    Feature.RETRY: 0.5,
+    Feature.EXECUTION_TIMEOUT: 0.3,
+    Feature.PRIORITY: 0.3,
+    Feature.LOSS: 0.3,
+    Feature.NODE_DIES: 0.1,
+    Feature.ORCHESTRATOR_DIES: 0.1,
+}
+"""In which part of the seeds it happens at least."""
+
+
+class Played(NamedTuple):
+    """What is kept of a verdict; traces of thousands would be too much."""
+
+    complaint: str
+    outcome: dict[str, int]
+    features: frozenset[Feature]
+
+
+@functools.cache
+def played(seed: int) -> Played:
+    verdict = play(seed)
+    complaint = verdict.report() if verdict.violation is not None else ""
+    return Played(complaint, verdict.outcome, verdict.features)
+
+
 @pytest.mark.parametrize("first", range(FIRST, FIRST + SEEDS, BLOCK))
 def test_every_promise_is_kept(first: int) -> None:
-    broken = []
-    for seed in range(first, min(first + BLOCK, FIRST + SEEDS)):
-        verdict = play(seed)
-        if verdict.violation is not None:
-            broken.append(verdict.report())
+    seeds = range(first, min(first + BLOCK, FIRST + SEEDS))
+    broken = [played(seed).complaint for seed in seeds if played(seed).complaint]
     assert not broken, "\n".join(broken)
 
 
+def test_every_kind_of_thing_happens() -> None:
+    count = max(SEEDS, ENOUGH_FOR_THE_MIX)
+    seen: Counter[Feature] = Counter()
+    for seed in range(FIRST, FIRST + count):
+        seen.update(played(seed).features)
+    wanted = set(Feature) if count >= ENOUGH_FOR_ALL else set(Feature) - RARE
+    assert wanted <= seen.keys(), table(seen, count)
+    too_rare = [feature for feature, part in COMMON.items() if seen[feature] < part * count]
+    assert not too_rare, table(seen, count)
+
+
 def test_jobs_end_in_every_way() -> None:
-    outcomes: dict[str, int] = {}
+    outcomes: Counter[str] = Counter()
     for seed in range(1, 11):
-        for state, count in play(seed).outcome.items():
-            outcomes[state] = outcomes.get(state, 0) + count
+        outcomes.update(played(seed).outcome)
     assert {"Completed", "Failed", "Stopped"} == outcomes.keys()
     assert outcomes["Completed"] > 20
 

@@ -13,7 +13,7 @@ import msgspec
 import yarl
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from bacalhau.api import AgentInfo, Login, create_app, serve_app
+from bacalhau.api import AgentInfo, Guard, Login, create_app, serve_app
 from bacalhau.config import Settings
 from bacalhau.config.documents import nested
 from bacalhau.lib.clock import SystemClock
@@ -37,7 +37,8 @@ from bacalhau.models.debug import ComputeDebug
 from bacalhau.orchestrator.queries import Queries
 from bacalhau.orchestrator.service import Orchestrator
 from bacalhau.policy.challenge import Challenges
-from bacalhau.policy.tokens import TokenIssuer
+from bacalhau.policy.methods import Method, SignedChallenge
+from bacalhau.policy.tokens import Tokens
 from bacalhau.testing.store_memory import MemoryJobStore
 from bacalhau.transport.memory import MemoryTransport
 
@@ -96,6 +97,7 @@ class Api:
     queries: Queries
     agent: AgentInfo
     registry: NodeRegistry
+    tokens: Tokens
     address: str = ""
 
     def url(self, path: str) -> str:
@@ -162,7 +164,10 @@ def make_node_state(node_id: str = "n-here", **changes: Any) -> NodeState:
 
 
 def make_api(*, node: NodeState | None = None, **limits: Any) -> Api:
-    """Make an API that nobody serves yet; ``limits`` go to ``create_app``."""
+    """Make an API that nobody serves yet; ``limits`` go to ``create_app``.
+
+    ``methods`` among them are the ways to log in; with ``strict`` callers need a token.
+    """
     node = node or make_node_state()
     store, transport, nodes = MemoryJobStore(), MemoryTransport(), Nodes([node])
     clock: Clock = limits.pop("clock", None) or SystemClock()
@@ -175,6 +180,9 @@ def make_api(*, node: NodeState | None = None, **limits: Any) -> Api:
         random=random.Random(7),
         ids=ids,
     )
+    tokens = Tokens(node_id=node.info.node_id, key=lambda: TOKEN_KEY, clock=clock)
+    by_key = SignedChallenge(Challenges(node_id=node.info.node_id, clock=clock, ids=ids))
+    methods: dict[str, Method] = limits.pop("methods", None) or {"clientkey": by_key}
     queries = Queries(store=store, transport=transport, nodes=nodes, sign=_sign)
     agent = AgentInfo(
         node_id=node.info.node_id,
@@ -187,16 +195,14 @@ def make_api(*, node: NodeState | None = None, **limits: Any) -> Api:
         queries=queries,
         intake=orchestrator.intake,
         admission=orchestrator.admission,
-        login=Login(
-            challenges=Challenges(node_id=node.info.node_id, clock=clock, ids=ids),
-            tokens=TokenIssuer(node_id=node.info.node_id, key=TOKEN_KEY, clock=clock),
-        ),
+        login=Login(methods=methods, tokens=tokens),
+        guard=Guard(tokens if limits.pop("strict", False) else None),
         agent=agent,
         clock=clock,
         ids=ids,
         **limits,
     )
-    return Api(app, store, transport, nodes, queries, agent, orchestrator.registry)
+    return Api(app, store, transport, nodes, queries, agent, orchestrator.registry, tokens)
 
 
 @contextlib.asynccontextmanager

@@ -83,13 +83,13 @@ class ServedApi:
 
 
 @contextlib.contextmanager
-def served_api() -> Iterator[ServedApi]:
-    """Serve an API until the context ends."""
+def served_api(**options: Any) -> Iterator[ServedApi]:
+    """Serve an API until the context ends; ``options`` are those of ``make_api``."""
     ready: list[ServedApi] = []
     started, stop = threading.Event(), asyncio.Event()
 
     async def serve() -> None:
-        async with running_api() as api:
+        async with running_api(**options) as api:
             ready.append(ServedApi(api, asyncio.get_running_loop()))
             started.set()
             await stop.wait()

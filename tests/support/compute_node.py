@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
     from bacalhau.models import ComputeState
-    from bacalhau.ports import Endpoint, LocalExecution, Transport
+    from bacalhau.ports import Clock, Endpoint, LocalExecution, Transport
     from bacalhau.protocol.messages import AnyMessage, FromNode, ToNode
 
 NODE = NodeID("n-1")
@@ -239,8 +239,9 @@ class Process:
     """One process of a node on a machine, which may end in an orderly way or not."""
 
     def __init__(self, machine: Machine) -> None:
-        clock = VirtualClock()
+        clock = machine.clock
         self.is_ready = self.is_dead = False
+        self.leaving = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
         self.engine = machine.engine or FakeEngine(clock, machine.tasks)
         self.workspace = FakeWorkspace(machine.disk)
@@ -267,7 +268,13 @@ class Process:
     async def live(self) -> None:
         async with self.node.run():
             self.is_ready = True
-            await asyncio.Event().wait()
+            await self.leaving.wait()
+
+    async def stop(self) -> None:
+        """End in good order, as with SIGTERM, and wait for the end."""
+        assert self.task is not None, "only what runs can be stopped"
+        self.leaving.set()
+        await asyncio.wait([self.task])
 
     def crash(self) -> None:
         """Die as by ``kill -9``: nothing more is stored, removed or stopped."""
@@ -294,6 +301,7 @@ class Machine:
     disk: FakeDisk = field(default_factory=FakeDisk)
     source: FakeSource = field(default_factory=FakeSource)
     engine: FakeEngine | None = None
+    clock: Clock = field(default_factory=VirtualClock)
     lacks: str = ""
     starts: int = 0
 

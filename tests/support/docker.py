@@ -20,6 +20,7 @@ import socket
 import subprocess
 import tarfile
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,10 @@ ODD_IMAGE = "bacalhau-test/odd:1"
 """The same with an entry point, a variable, a working directory, and another user."""
 
 _SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
+_USER = "reader"
+_PASSWORD = "tell-nobody"
+# bcrypt of the password, which is all that the registry takes.
+_PASSWORD_HASH = "$2b$04$gZy6nwLweot/CRChDNdXJ.unrfMPt6CLKIVx5VRfOlpbmIJh82fpa"
 _START_SECONDS = 30.0
 _STOP_SECONDS = 20.0
 _PLAIN = ("--bridge=none", "--iptables=false", "--ip6tables=false")
@@ -79,6 +84,30 @@ class DockerDaemon:
         found: list[dict[str, Any]] = self.json("GET", "/containers/json", all="1", filters=filters)
         return found
 
+    def networks(self, label: str) -> list[dict[str, Any]]:
+        """List networks with a label."""
+        found: list[dict[str, Any]] = self.json(
+            "GET", "/networks", filters=json.dumps({"label": [label]})
+        )
+        return found
+
+    @contextlib.contextmanager
+    def watch_starts(self, label: str) -> Iterator[list[dict[str, str]]]:
+        """Collect the labels of each container with a label that is started within the block."""
+        started: list[dict[str, str]] = []
+        filters = json.dumps({"type": ["container"], "event": ["start"], "label": [label]})
+        with contextlib.closing(_UnixConnection(self.host.removeprefix("unix://"))) as connection:
+            connection.request("GET", f"/events?{urlencode({'filters': filters})}")
+            stream = connection.getresponse()
+            # Until the other end closes: shutting the socket down ends the thread.
+            reader = threading.Thread(target=_collect, args=(stream, started))
+            reader.start()
+            try:
+                yield started
+            finally:
+                connection.sock.shutdown(socket.SHUT_RDWR)
+                reader.join()
+
     def import_image(self, name: str, *changes: str) -> None:
         """Make an image from busybox; ``changes`` are lines of a Dockerfile."""
         repository, _, tag = name.rpartition(":")
@@ -91,6 +120,12 @@ class DockerDaemon:
     def remove_image(self, name: str) -> None:
         """Remove an image if it is there."""
         self.request("DELETE", f"/images/{quote(name, safe='')}", force="1")
+
+
+def _collect(stream: http.client.HTTPResponse, started: list[dict[str, str]]) -> None:
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        while line := stream.readline():
+            started.append(json.loads(line)["Actor"]["Attributes"])
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -171,6 +206,15 @@ class PrivateDaemon(DockerDaemon):
             time.sleep(0.05)
         return False
 
+    def remove_networks(self) -> None:
+        """Remove what killed nodes left: the machine would keep the bridges of networks."""
+        label = "bacalhau-executor"
+        with contextlib.suppress(OSError):  # It may be stopped already.
+            for network in self.networks(label):
+                for container in self.containers(label):
+                    self.request("DELETE", f"/containers/{container['Id']}", force="1")
+                self.request("DELETE", f"/networks/{network['Id']}")
+
     def stop(self) -> None:
         """Stop it, and with it its containers."""
         if self.process is not None:
@@ -195,6 +239,7 @@ def private_daemon(*options: str) -> Iterator[PrivateDaemon]:
         try:
             yield daemon
         finally:
+            daemon.remove_networks()
             daemon.stop()
     finally:
         _unmount(directory)
@@ -274,6 +319,30 @@ def _restore(host: str | None) -> None:
 @pytest.fixture(scope="session")
 def docker_registry(docker_daemon: DockerDaemon) -> Iterator[str]:
     """The address of an empty registry on loopback, such as ``127.0.0.1:40123``."""
+    with _registry() as address:
+        yield address
+
+
+@dataclass(frozen=True)
+class PrivateRegistry:
+    """A registry that knows one user."""
+
+    address: str
+    user: str
+    password: str
+
+
+@pytest.fixture
+def private_registry(docker_daemon: DockerDaemon, tmp_path: Path) -> Iterator[PrivateRegistry]:
+    """An empty registry that answers nobody else."""
+    users = tmp_path / "htpasswd"
+    users.write_text(f"{_USER}:{_PASSWORD_HASH}\n")
+    with _registry(f"auth: {{htpasswd: {{realm: test, path: {users}}}}}\n") as address:
+        yield PrivateRegistry(address, _USER, _PASSWORD)
+
+
+@contextlib.contextmanager
+def _registry(*lines: str) -> Iterator[str]:
     program = shutil.which("docker-registry", path=_SYSTEM_PATH)
     if program is None:
         unavailable("docker-registry is missing: install the package docker-registry")
@@ -283,7 +352,7 @@ def docker_registry(docker_daemon: DockerDaemon) -> Iterator[str]:
         config = Path(directory) / "config.yml"
         config.write_text(
             f"version: 0.1\nlog: {{level: error}}\nhttp: {{addr: {address}}}\n"
-            f"storage: {{filesystem: {{rootdirectory: {directory}/data}}}}\n"
+            f"storage: {{filesystem: {{rootdirectory: {directory}/data}}}}\n" + "".join(lines)
         )
         with subprocess.Popen(
             [program, "serve", str(config)],

@@ -237,4 +237,8 @@ class DockerBench:
         return ()
 
     async def leftovers(self) -> Sequence[str]:
-        return [str(each["Names"]) for each in self._daemon.containers(self._label)]
+        networks = self._daemon.networks(self._label)
+        return [
+            *(str(each["Names"]) for each in self._daemon.containers(self._label)),
+            *(str(each["Name"]) for each in networks),
+        ]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from bacalhau.client import Client
+from bacalhau.client.tls import Trust
 from bacalhau.errors import BacalhauError
 from tests.support.cli import Outcome
 
@@ -103,7 +104,7 @@ class Env:
         node = Node(name=name, popen=process.popen, log=process.log)
         self.processes[-1] = node
         node.port = self.wait_until(lambda: _announced_port(node), "the node says where it is")
-        self.wait_until(lambda: _answers(node.port), "the API answers")
+        self.wait_until(lambda: _answers(node.port, self.variables), "the API answers")
         self.variables["BACALHAU_API_PORT"] = str(node.port)
         return node
 
@@ -206,9 +207,11 @@ def _announced_port(node: Node) -> int | None:
     return int(match[1]) if match else None
 
 
-def _answers(port: int) -> bool:
+def _answers(port: int, variables: Mapping[str, str]) -> bool:
+    is_secure = variables.get("BACALHAU_API_TLS_USETLS") == "true"
+    trust = Trust(is_blind=True) if is_secure else None
     try:
-        with Client(port=port, timeout_seconds=5) as client:
+        with Client(port=port, timeout_seconds=5, trust=trust) as client:
             return client.alive() == "OK"
     except BacalhauError:
         return False

@@ -157,7 +157,11 @@ class Exchange:
         return next(kind for kind in KINDS if name.startswith(kind))
 
 
-_ASKED_OTHERWISE = {"bearer-token-garbage": "job-list"}
+_ASKED_OTHERWISE = {
+    "bearer-token-garbage": "job-list",
+    "old-client-list": "job-list",
+    "old-client-put": "job-put",
+}
 KINDS = (
     "job-describe",
     "job-executions",

@@ -32,7 +32,12 @@ json_values = st.recursive(
     max_leaves=20,
 )
 
-specs = st.builds(SpecConfig, type=texts, params=st.dictionaries(texts, json_values, max_size=4))
+_types = texts | st.sampled_from(["docker", "Wasm", "s3", "inline", "local"])
+_params = texts | st.sampled_from(
+    ["Image", "parameters", "WorkingDirectory", "EnvironmentVariables", "EntryModule",
+     "importmodules", "Bucket", "Key"]
+)  # fmt: skip
+specs = st.builds(SpecConfig, type=_types, params=st.dictionaries(_params, json_values, max_size=4))
 tasks = st.builds(
     Task,
     name=texts,

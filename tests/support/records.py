@@ -35,12 +35,13 @@ from bacalhau.scheduling.plan import Claim, Context, Plan, Scheduler
 
 SECOND = 1_000_000_000
 START_NS = 1_700_000_000 * SECOND
+MODULE = {"Source": {"Type": "inline", "Params": {"URL": "data:,"}}}
 
 
 def make_task(**changes: Any) -> Task:
     defaults: dict[str, Any] = {
         "name": "main",
-        "engine": SpecConfig(type="wasm"),
+        "engine": SpecConfig(type="wasm", params={"EntryModule": MODULE}),
         "resources": ResourcesConfig(cpu="1", memory="1gb"),
     }
     return Task(**{**defaults, **changes})

@@ -9,6 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from bacalhau.errors import (
     BacalhauError,
+    Code,
     ConflictError,
     ForbiddenError,
     NotFoundError,
@@ -24,25 +25,26 @@ if TYPE_CHECKING:
 COMPONENT = "APIServer"
 RETRY_SECONDS = 1
 
-STATUS_BY_CODE = {
-    "BadRequest": 400,
-    "ValidationError": 400,
-    "Unauthorized": 401,
-    "Forbidden": 403,
-    "NotFound": 404,
-    "ResourceInUse": 409,
-    "ConflictJobState": 409,
-    "ConflictNodeState": 409,
-    "ConcurrentUpdate": 409,
-    "MultipleNodesFound": 409,
-    "RequestTooLarge": 413,
-    "ResourceExhausted": 429,
-    "NotImplemented": 501,
-    "ServiceUnavailable": 503,
+STATUS_BY_CODE: dict[str, int] = {
+    Code.BAD_REQUEST: 400,
+    Code.VALIDATION: 400,
+    Code.UNAUTHORIZED: 401,
+    Code.FORBIDDEN: 403,
+    Code.NOT_FOUND: 404,
+    Code.TIMED_OUT: 408,
+    Code.IN_USE: 409,
+    Code.JOB_STATE: 409,
+    Code.NODE_STATE: 409,
+    Code.CONCURRENT_UPDATE: 409,
+    Code.MULTIPLE_NODES: 409,
+    Code.TOO_LARGE: 413,
+    Code.EXHAUSTED: 429,
+    Code.NOT_IMPLEMENTED: 501,
+    Code.UNAVAILABLE: 503,
     # As in v1.5, where a shortened id of several jobs is no fault of the caller.
-    "MultipleJobsFound": 500,
-    "MultipleExecutionsFound": 500,
-    "InternalError": 500,
+    Code.MULTIPLE_JOBS: 500,
+    Code.MULTIPLE_EXECUTIONS: 500,
+    Code.INTERNAL: 500,
 }
 """The HTTP status of every code that has one of its own."""
 
@@ -115,5 +117,11 @@ def error_answer(error: BacalhauError, request_id: str, *, pretty: bool = False)
         hint=error.hint,
         details=error.details,
     )
-    headers = {"Retry-After": str(RETRY_SECONDS)} if status in (429, 503) else None
-    return json_answer(body, status=status, pretty=pretty, headers=headers)
+    return json_answer(body, status=status, pretty=pretty, headers=_headers(status))
+
+
+def _headers(status: int) -> dict[str, str]:
+    if status in (429, 503):
+        return {"Retry-After": str(RETRY_SECONDS)}
+    # Whoever sends too slowly may still be sending, and would hold the connection.
+    return {"Connection": "close"} if status == 408 else {}

@@ -15,6 +15,7 @@ from bacalhau.api.answers import answer, error_answer, json_answer
 from bacalhau.api.call import Call, is_pretty, request_id_of
 from bacalhau.api.door import Door, DoorKeeper, RateLimit
 from bacalhau.api.endpoints import ENDPOINTS, Endpoint
+from bacalhau.api.guard import Guard
 from bacalhau.api.handlers import Admission, AgentInfo, Handlers, Intake
 from bacalhau.api.legacy import GONE, gone_message
 from bacalhau.api.log_socket import relay
@@ -36,9 +37,11 @@ if TYPE_CHECKING:
 __all__ = ["AgentInfo", "Intake", "create_app"]
 
 BODY_LIMIT_BYTES = 10_000_000
+BODY_SECONDS = 20.0
 HANDLER_SECONDS = 30.0
 REQUESTS_PER_SECOND = 1000.0
 _OWN_ORIGIN = Door()
+_NOBODY_IS_ASKED = Guard()
 _BOUND_METHODS = frozenset({"GET", "HEAD", "DELETE"})
 """Methods whose query is read (spec api.md W11)."""
 
@@ -53,7 +56,9 @@ def create_app(
     clock: Clock,
     ids: Ids,
     door: Door = _OWN_ORIGIN,
+    guard: Guard = _NOBODY_IS_ASKED,
     body_limit_bytes: int = BODY_LIMIT_BYTES,
+    body_seconds: float = BODY_SECONDS,
     handler_seconds: float = HANDLER_SECONDS,
     requests_per_second: float = REQUESTS_PER_SECOND,
 ) -> ASGIApp:
@@ -68,7 +73,9 @@ def create_app(
         clock: For the duration of requests in the log.
         ids: For requests that bring no id of their own.
         door: Which callers to let in.
+        guard: Finds out who they are, and what they may do.
         body_limit_bytes: Largest request body.
+        body_seconds: Longest time for a request's body to arrive.
         handler_seconds: Longest time for an answer; streams have no limit.
         requests_per_second: Most requests from one address.
     """
@@ -82,14 +89,14 @@ def create_app(
         document=document,
     )
     app = Starlette(
-        routes=[*_routes(ENDPOINTS, handlers), *_gone_routes()],
+        routes=[*_routes(ENDPOINTS, handlers, guard), *_gone_routes()],
         middleware=[
             Middleware(Greeting, version=agent.version, door=door, clock=clock, ids=ids),
             Middleware(ErrorBarrier),
             Middleware(DoorKeeper, door=door),
             Middleware(RateLimit, per_second=requests_per_second, clock=clock),
             Middleware(VersionGate, version=agent.version),
-            Middleware(BodyLimit, limit_bytes=body_limit_bytes),
+            Middleware(BodyLimit, limit_bytes=body_limit_bytes, seconds=body_seconds),
             Middleware(Deadline, seconds=handler_seconds),
         ],
         exception_handlers=_EXCEPTION_HANDLERS,
@@ -99,15 +106,15 @@ def create_app(
     return app
 
 
-def _routes(endpoints: Sequence[Endpoint], handlers: Handlers) -> list[BaseRoute]:
+def _routes(endpoints: Sequence[Endpoint], handlers: Handlers, guard: Guard) -> list[BaseRoute]:
     routes: list[BaseRoute] = []
     for row in endpoints:
         handler = getattr(handlers, row.handler)
         if row.is_stream:
-            routes.append(WebSocketRoute(row.path, _stream_endpoint(row, handler)))
+            routes.append(WebSocketRoute(row.path, _stream_endpoint(row, handler, guard)))
             routes.append(Route(row.path, _upgrade_required, methods=[row.method]))
         else:
-            routes.append(Route(row.path, _endpoint(row, handler), methods=[row.method]))
+            routes.append(Route(row.path, _endpoint(row, handler, guard), methods=[row.method]))
     return routes
 
 
@@ -119,25 +126,26 @@ async def _gone(request: Request) -> Response:
     return json_answer(gone_message(request.url.path), status=410, pretty=is_pretty(request))
 
 
-def _endpoint(row: Endpoint, handler: Any) -> Any:
+def _endpoint(row: Endpoint, handler: Any, guard: Guard) -> Any:
     async def respond(request: Request) -> Response:
-        result = await handler(_call(row, request, request.method))
+        result = await handler(_call(row, request, request.method, guard))
         return answer(result, pretty=is_pretty(request))
 
     return respond
 
 
-def _stream_endpoint(row: Endpoint, handler: Any) -> Any:
+def _stream_endpoint(row: Endpoint, handler: Any, guard: Guard) -> Any:
     async def respond(websocket: WebSocket) -> None:
-        call = _call(row, websocket, row.method)
+        call = _call(row, websocket, row.method, guard)
         await relay(websocket, handler(call), call.reference)
 
     return respond
 
 
-def _call(row: Endpoint, connection: HTTPConnection, method: str) -> Call:
+def _call(row: Endpoint, connection: HTTPConnection, method: str, guard: Guard) -> Call:
+    caller = guard.admit(row, connection.headers.get("authorization", ""))
     query = connection.scope["query_string"].decode("latin-1") if method in _BOUND_METHODS else ""
-    return Call(connection, parse_query(row.parameters, query))
+    return Call(connection, parse_query(row.parameters, query), caller)
 
 
 async def _upgrade_required(request: Request) -> Response:

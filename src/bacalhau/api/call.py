@@ -12,6 +12,7 @@ from bacalhau.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bacalhau.api.guard import Caller
     from bacalhau.api.parameters import Arguments
     from bacalhau.api.versions import Version
 
@@ -24,6 +25,7 @@ class Call:
 
     connection: HTTPConnection
     arguments: Arguments
+    caller: Caller
 
     @property
     def reference(self) -> str:

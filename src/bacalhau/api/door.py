@@ -18,7 +18,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from bacalhau.api.answers import error_answer
-from bacalhau.errors import BacalhauError, ForbiddenError, TransientError, UserError
+from bacalhau.errors import BacalhauError, Code, ForbiddenError, TransientError, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 _COMPONENT = "APIServer"
 _METHODS = "GET,HEAD,PUT,PATCH,POST,DELETE"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_JOB_HEADER = "x-bacalhau-job-id"
+"""Put on requests by the proxy of tasks with the HTTP network (spec engines.md 2.9)."""
+
 ADDRESSES_REMEMBERED = 10_000
 
 
@@ -66,7 +69,7 @@ class Door:
         if wrong is not None:
             raise UserError(
                 f'"{wrong}" is not the origin of a web page',
-                code="ConfigurationError",
+                code=Code.CONFIGURATION,
                 hint="write scheme, host and port, such as http://localhost:3000",
                 component=_COMPONENT,
                 fields=["API.AllowedOrigins"],
@@ -156,6 +159,12 @@ class DoorKeeper:
                 hint="list the origin in API.AllowedOrigins on the server to let them",
                 component=_COMPONENT,
             )
+        if job_id := headers.get(_JOB_HEADER):
+            return ForbiddenError(
+                f"jobs may not use this API: job {job_id} asks through its HTTP network",
+                hint="use the API from outside of jobs",
+                component=_COMPONENT,
+            )
         return None
 
 
@@ -192,7 +201,7 @@ class RateLimit:
             return
         error = TransientError(
             f"rate limit exceeded: at most {self._per_second:g} requests a second are answered",
-            code="ResourceExhausted",
+            code=Code.EXHAUSTED,
             hint="wait as long as the header Retry-After says",
             component=_COMPONENT,
         )

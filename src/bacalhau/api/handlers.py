@@ -9,9 +9,10 @@ import msgspec
 
 from bacalhau.api.answers import json_answer
 from bacalhau.api.call import is_pretty
+from bacalhau.api.guard import readable_namespace
 from bacalhau.api.versions import history_for, knows_node_errors
 from bacalhau.errors import NotFoundError, UserError
-from bacalhau.models import Connection, HistoryType, Membership
+from bacalhau.models import DEFAULT_NAMESPACE, Connection, HistoryType, Membership
 from bacalhau.models.api import (
     AliveResponse,
     GetAgentConfigResponse,
@@ -34,6 +35,7 @@ from bacalhau.models.debug import AgentDebug, ComputeDebug
 from bacalhau.models.decode import decode_json, decode_submission
 from bacalhau.models.selectors import parse_selector
 from bacalhau.orchestrator.queries import HistoryQuery, NodeQuery
+from bacalhau.policy.grant import Permission
 from bacalhau.ports import JobQuery
 
 if TYPE_CHECKING:
@@ -125,6 +127,7 @@ class Handlers:
     async def put_job(self, call: Call) -> PutJobResponse:
         """Submit a job."""
         job, warnings, token = decode_submission(await call.body())
+        call.caller.require(Permission.WRITE, job.namespace or DEFAULT_NAMESPACE)
         meta = {
             key: call.headers[name] for name, key in _CLIENT_META.items() if name in call.headers
         }
@@ -136,7 +139,7 @@ class Handlers:
         """List jobs."""
         arguments = call.arguments
         query = JobQuery(
-            namespace=arguments.text("namespace"),
+            namespace=readable_namespace(call.caller, arguments.text("namespace")),
             labels=tuple(parse_selector(arguments.text("labels"))),
             order_by=arguments.text("order_by") or "created_at",
             reverse=arguments.flag("reverse"),
@@ -150,6 +153,7 @@ class Handlers:
         """Describe a job."""
         included = {word.strip() for word in call.arguments.text("include").split(",")}
         snapshot = self._queries.snapshot(call.reference)
+        call.caller.require(Permission.READ, snapshot.job.namespace)
         history = executions = None
         if "history" in included:
             items = await self._queries.whole_history(snapshot.job.id)
@@ -160,12 +164,14 @@ class Handlers:
 
     async def stop_job(self, call: Call) -> StopJobResponse:
         """Stop a job, for the reason in the body, else in the query."""
+        self._permit(call, Permission.CANCEL)
         body = await call.body()
         reason = decode_json(StopJobRequest, body).reason if body else ""
         return await self._intake.stop(call.reference, reason or call.arguments.text("reason"))
 
     async def list_executions(self, call: Call) -> ListExecutionsResponse:
         """List the executions of a job."""
+        self._permit(call, Permission.READ)
         arguments = call.arguments
         items = self._queries.executions(
             call.reference,
@@ -177,6 +183,7 @@ class Handlers:
 
     async def list_history(self, call: Call) -> ListHistoryResponse:
         """List the events of a job."""
+        self._permit(call, Permission.READ)
         arguments = call.arguments
         query = HistoryQuery(
             since=arguments.number("since"),
@@ -190,10 +197,12 @@ class Handlers:
 
     async def list_results(self, call: Call) -> ListResultsResponse:
         """List where the results of a job are."""
+        self._permit(call, Permission.DOWNLOAD)
         return ListResultsResponse(items=await self._queries.results(call.reference))
 
     def stream_logs(self, call: Call) -> AsyncIterator[LogFrame]:
         """Stream the output of an execution."""
+        self._permit(call, Permission.DOWNLOAD)
         arguments = call.arguments
         return self._queries.logs(
             call.reference,
@@ -201,6 +210,17 @@ class Handlers:
             follow=arguments.flag("follow"),
             tail=arguments.flag("tail"),
         )
+
+    def _permit(self, call: Call, permission: Permission) -> None:
+        """Let pass who may do something with the job in the path.
+
+        Raises:
+            NotFoundError: there is no such job.
+            ForbiddenError: the caller may not.
+        """
+        if call.caller.is_limited:
+            namespace = self._queries.snapshot(call.reference).job.namespace
+            call.caller.require(permission, namespace)
 
     async def list_nodes(self, call: Call) -> ListNodesResponse:
         """List nodes."""
@@ -236,6 +256,7 @@ class Handlers:
         self, call: Call, reference: str, decision: PutNodeRequest
     ) -> PutNodeResponse:
         """Decide on a node; what cannot be done is no error in the eyes of older clients."""
+        call.caller.require_admin()
         try:
             await self._admission.decide(reference, decision.action, decision.message)
         except UserError as error:
@@ -255,7 +276,7 @@ class Handlers:
     async def authenticate(self, call: Call) -> Response:
         """Log in: 200 with a token, or 401 with the reason why there is none."""
         request = decode_json(AuthRequest, await call.body())
-        authentication = self._login.authenticate(call.name, request)
+        authentication = await self._login.authenticate(call.name, request)
         status = 200 if authentication.success else 401
         response = AuthResponse(authentication=authentication)
         return json_answer(response, status=status, pretty=is_pretty(call.connection))

@@ -7,28 +7,30 @@ import binascii
 from typing import TYPE_CHECKING
 
 from bacalhau.errors import NotFoundError, UserError
-from bacalhau.models.auth import Authentication, AuthMethod, AuthRequest, ChallengeAnswer
-from bacalhau.models.decode import decode_json
+from bacalhau.models.auth import Authentication, AuthMethod
 from bacalhau.policy.challenge import ChallengeError
+from bacalhau.policy.methods import CredentialsError
 
 if TYPE_CHECKING:
-    from bacalhau.policy.challenge import Challenges
-    from bacalhau.policy.tokens import TokenIssuer
+    from collections.abc import Mapping
 
-METHOD = "clientkey"
+    from bacalhau.models.auth import AuthRequest
+    from bacalhau.policy.methods import Method
+    from bacalhau.policy.tokens import Tokens
+
 _COMPONENT = "Auth"
 
 
 class Login:
-    """Offers the one method ``clientkey``: whoever signs a challenge is who has that key."""
+    """Offers the configured methods, by their names in lower case, and gives tokens for proofs."""
 
-    def __init__(self, *, challenges: Challenges, tokens: TokenIssuer) -> None:
-        self._challenges = challenges
+    def __init__(self, *, methods: Mapping[str, Method], tokens: Tokens) -> None:
+        self._methods = methods
         self._tokens = tokens
 
     def methods(self) -> dict[str, AuthMethod]:
-        """Return all methods by name, each with a new challenge."""
-        return {METHOD: self.method(METHOD)}
+        """Return all methods by name, each with what a client has to know."""
+        return {name: self.method(name) for name in self._methods}
 
     def method(self, name: str) -> AuthMethod:
         """Return one method.
@@ -36,31 +38,30 @@ class Login:
         Raises:
             NotFoundError: there is none of this name.
         """
-        _check(name)
-        phrase = base64.b64encode(self._challenges.phrase()).decode()
-        return AuthMethod(type="challenge", params={"InputPhrase": phrase})
+        found = self._find(name)
+        return AuthMethod(type=found.type, params=found.params())
 
-    def authenticate(self, name: str, request: AuthRequest) -> Authentication:
+    async def authenticate(self, name: str, request: AuthRequest) -> Authentication:
         """Judge a proof.
 
         Raises:
             NotFoundError: there is no such method.
             UserError: the proof is not of the form that the method wants.
         """
-        _check(name)
-        answer = decode_json(ChallengeAnswer, _method_data(request))
+        method = self._find(name)
         try:
-            client_id = self._challenges.client_id(answer.public_key, answer.phrase_signature)
-        except ChallengeError as error:
+            grant = await method.grant(_method_data(request))
+        except (ChallengeError, CredentialsError) as error:
             return Authentication(success=False, reason=error.message)
-        return Authentication(success=True, token=self._tokens.token_for(client_id))
+        return Authentication(success=True, token=self._tokens.token_for(grant))
 
-
-def _check(name: str) -> None:
-    if name != METHOD:
+    def _find(self, name: str) -> Method:
+        if name in self._methods:
+            return self._methods[name]
+        known = ", ".join(self._methods)
         raise NotFoundError(
             f"there is no authentication method {name}",
-            hint=f"this server offers {METHOD}",
+            hint=f"this server offers {known}" if known else "this server offers none",
             component=_COMPONENT,
         )
 

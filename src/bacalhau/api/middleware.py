@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from bacalhau.api.answers import encode, error_answer, json_answer
 from bacalhau.api.legacy import current_path
 from bacalhau.api.versions import MINIMUM_VERSION, VERSION_HEADER, parse_version, version_headers
-from bacalhau.errors import InternalError, TransientError, UserError
+from bacalhau.errors import Code, InternalError, TransientError, UserError
 from bacalhau.models import Model
 from bacalhau.models.api import LogLine, LogMessage
 
@@ -178,11 +178,12 @@ class _TooOld(Model, frozen=True, kw_only=True):
 
 
 class BodyLimit:
-    """Refuses request bodies that are too large, before or while they arrive."""
+    """Refuses request bodies that are too large, before or while they arrive, or that are late."""
 
-    def __init__(self, app: ASGIApp, *, limit_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, limit_bytes: int, seconds: float) -> None:
         self._app = app
         self._limit_bytes = limit_bytes
+        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -191,22 +192,41 @@ class BodyLimit:
             refusal = error_answer(self._too_large(), scope["state"]["request_id"])
             await refusal(scope, receive, send)
             return
-        received = 0
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        received, is_complete = 0, False
+        deadline = asyncio.get_running_loop().time() + self._seconds
 
         async def counted_receive() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b"")) if message["type"] == "http.request" else 0
+            nonlocal received, is_complete
+            try:
+                async with asyncio.timeout_at(None if is_complete else deadline) as timer:
+                    message = await receive()
+            except TimeoutError:
+                if not timer.expired():
+                    raise
+                raise self._too_late() from None
+            received += len(message.get("body", b""))
+            is_complete = not message.get("more_body", False)
             if received > self._limit_bytes:
                 raise self._too_large()
             return message
 
         await self._app(scope, counted_receive, send)
 
+    def _too_late(self) -> UserError:
+        return UserError(
+            f"the request's body did not arrive within {self._seconds:g} seconds",
+            code=Code.TIMED_OUT,
+            hint="send a smaller job, or over a faster connection",
+            component=_COMPONENT,
+        )
+
     def _too_large(self) -> UserError:
         return UserError(
             "Request Entity Too Large",
-            code="RequestTooLarge",
+            code=Code.TOO_LARGE,
             hint=f"a request body may have {self._limit_bytes} bytes at most",
             component=_COMPONENT,
         )

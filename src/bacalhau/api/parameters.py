@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from bacalhau.errors import UserError
+from bacalhau.lib.booleans import parse_boolean
 
-_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
-_FALSE = frozenset({"", "0", "f", "F", "FALSE", "false", "False"})
 _MAX_COUNT = 2**32 - 1
 _MAX_SECONDS = 2**63 - 1
 _DIGITS = re.compile(r"[0-9]{1,19}")
@@ -89,14 +88,19 @@ def _read(parameter: Parameter, values: list[str]) -> str | bool | int:
         return ",".join(value for value in values if value)
     text = values[0] if values else ""
     if parameter.kind is Kind.FLAG:
-        if text not in _TRUE | _FALSE:
-            raise _refusal(parameter, text, "true or false")
-        return text in _TRUE
+        return _flag(parameter, text)
     if parameter.kind is Kind.COUNT:
         return _whole(parameter, text, _MAX_COUNT)
     if parameter.kind is Kind.SECONDS:
         return _whole(parameter, text, _MAX_SECONDS)
     return _word(parameter, text)
+
+
+def _flag(parameter: Parameter, text: str) -> bool:
+    try:
+        return bool(text) and parse_boolean(text)
+    except ValueError as exc:
+        raise _refusal(parameter, text, "true or false") from exc
 
 
 def _whole(parameter: Parameter, text: str, most: int) -> int:

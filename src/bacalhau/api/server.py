@@ -6,14 +6,16 @@ import asyncio
 import contextlib
 import errno
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from bacalhau.errors import UserError
+from bacalhau.api.connection import TimedHttp
+from bacalhau.errors import Code, UserError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
     from starlette.types import ASGIApp
 
@@ -24,18 +26,21 @@ _FORCED_CLOSE_SECONDS = 1.0
 
 
 @contextlib.asynccontextmanager
-async def serve_app(app: ASGIApp, host: str, port: int) -> AsyncIterator[int]:
+async def serve_app(
+    app: ASGIApp, host: str, port: int, *, tls: tuple[Path, Path] | None = None
+) -> AsyncIterator[int]:
     """Serve an application within the block; yields the port, which the system chooses for 0.
 
     Leaving the block stops accepting, lets requests in flight finish for ``DRAIN_SECONDS``, and
-    then cuts them off. Log streams are closed at once, with code 1012.
+    then cuts them off. Log streams are closed at once, with code 1012. With ``tls``, the files of a
+    certificate and of its key, nothing but TLS is spoken.
 
     Raises:
         UserError: the address cannot be listened on; names it, and the remedy.
     """
     listener = await _listen(host, port)
     bound_port: int = listener.getsockname()[1]
-    server = _Server(_settings(app))
+    server = _Server(_settings(app, tls))
     async with asyncio.TaskGroup() as group:
         running = group.create_task(server.serve(sockets=[listener]), name="api-server")
         try:
@@ -63,13 +68,16 @@ class _Server(uvicorn.Server):
         self.is_ready.set()
 
 
-def _settings(app: ASGIApp) -> uvicorn.Config:
+def _settings(app: ASGIApp, tls: tuple[Path, Path] | None) -> uvicorn.Config:
+    certificate, key = tls or (None, None)
     return uvicorn.Config(
         app,
         interface="asgi3",
-        http="httptools",
+        http=TimedHttp,
         ws="websockets-sansio",
         lifespan="off",
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
         log_config=None,
         access_log=False,
         proxy_headers=False,
@@ -80,26 +88,47 @@ def _settings(app: ASGIApp) -> uvicorn.Config:
     )
 
 
+def check_address(host: str, port: int) -> None:
+    """Find out whether an address can be listened on, before anything is made for it.
+
+    Raises:
+        UserError: as ``serve_app`` would.
+    """
+    try:
+        found = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        _bound(found).close()
+    except OSError as exc:
+        raise _refusal(host, port, exc) from exc
+
+
 async def _listen(host: str, port: int) -> socket.socket:
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
-    except OSError as exc:
-        raise _refusal(host, port, exc) from exc
-    # A name such as localhost has several addresses; clients try IPv4 in any case.
-    family, _, protocol, _, address = min(found, key=lambda item: item[0] != socket.AF_INET)
-    listener = socket.socket(family, socket.SOCK_STREAM, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setblocking(False)
-        listener.bind(address)
+        listener = _bound(found)
         listener.listen(BACKLOG)
     except OSError as exc:
-        listener.close()
         raise _refusal(host, port, exc) from exc
     return listener
+
+
+def _bound(found: list[tuple[Any, ...]]) -> socket.socket:
+    """Return a socket on one of several addresses that a name has."""
+    # A name such as localhost has several addresses; clients try IPv4 in any case.
+    family, _, protocol, _, address = min(found, key=lambda item: item[0] != socket.AF_INET)
+    bound = socket.socket(family, socket.SOCK_STREAM, protocol)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.setblocking(False)
+        bound.bind(address)
+    except OSError:
+        bound.close()
+        raise
+    return bound
 
 
 def _refusal(host: str, port: int, cause: OSError) -> UserError:
@@ -115,7 +144,7 @@ def _refusal(host: str, port: int, cause: OSError) -> UserError:
         hint = "give an address of this machine with `-c API.Host=ADDRESS`"
     return UserError(
         f"the API cannot listen on {place}: {why}",
-        code="ConfigurationError",
+        code=Code.CONFIGURATION,
         hint=hint,
         component="APIServer",
         fields=["API.Host", "API.Port"],

@@ -1,4 +1,4 @@
-"""Commands, groups and flags: click's structure with the original's syntax and texts.
+"""Commands and groups: click's structure with the original's syntax and texts.
 
 click brings contexts, lazy groups and declarations. Parsing and error texts are ours, because
 scripts know those of the original (spec cli.md 4, 5).
@@ -12,46 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bacalhau.cli.flag import GLOBAL_FLAGS, HELP, Flag
 from bacalhau.cli.syntax import parse
-from bacalhau.cli.values import BOOL, INT, STRING, Kind, each
 from bacalhau.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from bacalhau.cli.session import Session
     from bacalhau.cli.syntax import Parsed
-
-
-class Flag(click.Option):
-    """One flag, such as ``Flag("limit", UINT32, 10, "Most jobs to show.")``.
-
-    A flag with ``deprecated`` advice works, is not shown in help, and says what to use instead.
-    """
-
-    def __init__(
-        self,
-        long: str,
-        kind: Kind,
-        default: Any,
-        text: str,
-        *,
-        short: str = "",
-        is_global: bool = False,
-        deprecated: str = "",
-        shows_default: bool = True,
-    ) -> None:
-        declared = [f"-{short}", f"--{long}"] if short else [f"--{long}"]
-        super().__init__(
-            [*declared, long.replace("-", "_")], is_flag=False, help=text, hidden=bool(deprecated)
-        )
-        self.long = long
-        self.short = short
-        self.kind = kind
-        self.fallback = default
-        self.is_global = is_global
-        self.advice = deprecated
-        self.shows_default = shows_default
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,28 +53,14 @@ class Arity:
 
 NOTHING = Arity()
 
-HELP = Flag("help", BOOL, False, "help for this command", short="h")
-GLOBAL_FLAGS = (
-    Flag("api-host", STRING, None, "The host of the server (API.Host).", is_global=True),
-    Flag("api-port", INT, None, "The port of the server (API.Port).", is_global=True),
-    Flag(
-        "config",
-        each("key=value", str),
-        [],
-        "Set one configuration key, or name a YAML file; may be repeated.",
-        short="c",
-        is_global=True,
-    ),
-    Flag("data-dir", STRING, None, "The folder of everything that is kept.", is_global=True),
-)
-
 
 class Command(click.Command):
     """A command without sub-commands.
 
     ``run`` is called with the session and every flag by its name, positional arguments as
-    ``arguments``. ``late_hint`` goes with errors in flags behind a positional argument. A ``raw``
-    command has no flags: all that stands behind its name are arguments.
+    ``arguments``. ``late_hint`` goes with errors in flags behind a positional argument. ``gone``
+    maps flags that there are no more to what to do instead. A ``raw`` command has no flags: all
+    that stands behind its name are arguments.
     """
 
     def __init__(
@@ -118,6 +73,7 @@ class Command(click.Command):
         text: str,
         example: str = "",
         late_hint: str = "",
+        gone: Mapping[str, str] | None = None,
         raw: bool = False,
     ) -> None:
         parameters: list[click.Parameter] = [*flags, HELP, *GLOBAL_FLAGS]
@@ -127,6 +83,7 @@ class Command(click.Command):
         self.arity = arity
         self.example = example
         self.late_hint = late_hint
+        self.gone = gone or {}
         self.raw = raw
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -136,8 +93,8 @@ class Command(click.Command):
             ctx.params = {"arguments": tuple(args)}
             return []
         flags = (*self.flags, HELP, *GLOBAL_FLAGS)
-        parsed = parse(args, flags, late_hint=self.late_hint)
-        _apply_globals(session, parsed)
+        parsed = parse(args, flags, late_hint=self.late_hint, gone=self.gone)
+        _apply(session, parsed, flags)
         if "config" in parsed.late:
             session.late_config_hint = self.late_hint
         if parsed.values.get("help"):
@@ -146,11 +103,9 @@ class Command(click.Command):
         ctx.params = {
             flag.long.replace("-", "_"): parsed.values.get(flag.long, flag.fallback)
             for flag in self.flags
+            if flag.keys is None
         }
         session.given = frozenset(parsed.values)
-        for flag in self.flags:
-            if flag.advice and flag.long in parsed.values:
-                session.note(f"Flag --{flag.long} has been deprecated, {flag.advice}")
         if self.arity is not NOTHING:
             ctx.params["arguments"] = tuple(parsed.positionals)
         return []
@@ -161,9 +116,16 @@ class Command(click.Command):
 
     def get_help(self, ctx: click.Context) -> str:
         """Return the help page."""
-        from bacalhau.cli.help import command_help
+        from bacalhau.cli.help import command_page
 
-        return command_help(ctx, self)
+        return command_page(
+            ctx.command_path,
+            usage=self.arity.usage,
+            text=self.help or "",
+            example=self.example,
+            flags=self.flags,
+            name=ctx.info_name or "",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +172,7 @@ class Group(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read global flags up to the name of a sub-command."""
         parsed = parse(args, (HELP, *GLOBAL_FLAGS), interspersed=False)
-        _apply_globals(ctx.obj, parsed)
+        _apply(ctx.obj, parsed, GLOBAL_FLAGS)
         if parsed.values.get("help") or not parsed.positionals:
             _show_help(ctx)
         ctx.args = parsed.positionals
@@ -250,15 +212,27 @@ class Group(click.Group):
 
     def get_help(self, ctx: click.Context) -> str:
         """Return the help page."""
-        from bacalhau.cli.help import group_help
+        from bacalhau.cli.help import group_page
 
-        return group_help(ctx, self)
+        return group_page(
+            ctx.command_path,
+            text=self.text,
+            commands={name: self.entries[name].text for name in self.list_commands(ctx)},
+            name=ctx.info_name or "",
+            is_root=ctx.parent is None,
+        )
 
 
-def _apply_globals(session: Session, parsed: Parsed) -> None:
-    for flag in GLOBAL_FLAGS:
-        if flag.long in parsed.values:
-            session.set_global(flag.long, parsed.values[flag.long])
+def _apply(session: Session, parsed: Parsed, flags: Iterable[Flag]) -> None:
+    """Set the keys that flags stand for, and say of old flags what to use instead."""
+    session.config_arguments += parsed.values.get("config", [])
+    for flag in flags:
+        if flag.long not in parsed.values:
+            continue
+        for key in flag.keys or ():
+            session.set_key(key, flag.assigned(parsed.values[flag.long]), flag=flag.long)
+        if flag.advice:
+            session.note_once(f"Flag --{flag.long} has been deprecated, {flag.advice}")
 
 
 def _show_help(ctx: click.Context) -> None:

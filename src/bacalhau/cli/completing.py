@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from bacalhau.cli.command import GLOBAL_FLAGS, HELP, Arity, Command, Flag, Group
+from bacalhau.cli.command import Arity, Command, Group
+from bacalhau.cli.flag import GLOBAL_FLAGS, HELP, Flag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

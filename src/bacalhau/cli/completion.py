@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bacalhau.cli.command import Command, Flag
+from bacalhau.cli.command import Command
+from bacalhau.cli.flag import Flag
 from bacalhau.cli.values import BOOL
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bacalhau.cli.command import Command, Flag
-from bacalhau.cli.flags.node import NO_EFFECT, OLD_NODE_FLAGS, apply_old_flags
+from bacalhau.cli.command import Command
+from bacalhau.cli.flag import NO_EFFECT, Flag
+from bacalhau.cli.flags.node import OLD_STACK_FLAGS
 from bacalhau.cli.values import INT, STRING
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ def run(session: Session, *, stack_repo: str, **options: Any) -> None:
     session.is_node = True
     if not session.sets("Logging.Level"):
         session.set_key("Logging.Level", "debug")
-    apply_old_flags(session, options)
     session.warn_without_effect("")
     environment = session.environment
     predictable = _PREDICTABLE_PORT if environment.get("PREDICTABLE_API_PORT") else 0
@@ -58,10 +58,10 @@ COMMAND = Command(
         *(Flag(old, INT, default, text) for old, _, default, text in _COUNTS),
         *(Flag(new, INT, default, f"As --{old}.") for old, new, default, _ in _COUNTS),
         Flag("stack-repo", STRING, "", "Folder of the nodes' files, kept; else temporary."),
-        Flag("webui-address", STRING, "", "Address of the web UI.", deprecated=NO_EFFECT),
-        Flag("cpu-profiling-file", STRING, "", "CPU profile.", deprecated=NO_EFFECT),
-        Flag("memory-profiling-file", STRING, "", "Memory profile.", deprecated=NO_EFFECT),
-        *OLD_NODE_FLAGS,
+        Flag("webui-address", STRING, "", "Address of the web UI.", keys=(), deprecated=NO_EFFECT),
+        Flag("cpu-profiling-file", STRING, "", "CPU profile.", keys=(), deprecated=NO_EFFECT),
+        Flag("memory-profiling-file", STRING, "", "Memory profile.", keys=(), deprecated=NO_EFFECT),
+        *OLD_STACK_FLAGS,
     ),
     text="Run an orchestrator and several compute nodes in one process, for trying things out.",
     example="""\

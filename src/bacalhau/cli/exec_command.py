@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from bacalhau.cli.command import Arity, Command, Flag
+from bacalhau.cli.command import Arity, Command
+from bacalhau.cli.flag import Flag
 from bacalhau.cli.flags.job import JOB_FLAGS, TASK_FLAGS, build_job
 from bacalhau.cli.submission import RUNTIME_FLAGS, Runtime, submit
 from bacalhau.cli.values import STRING

@@ -46,8 +46,9 @@ class GroupedProgress:
         """Wait."""
         time.sleep(seconds)
 
-    def clear(self) -> None:
-        """Print the table in full; called once, at the end."""
+    def finish(self) -> None:
+        """Print the table in full."""
+        self._last.update((item.execution_id, item) for item in self._filter.rest())
         if self._last:
             self._draw(list(self._last.values()))
 

@@ -4,51 +4,50 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bacalhau.cli.command import GLOBAL_FLAGS, Flag
+from bacalhau.cli.flag import GLOBAL_FLAGS, Flag
+from bacalhau.cli.values import BOOL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import click
-
-    from bacalhau.cli.command import Command, Group
+    from collections.abc import Mapping, Sequence
 
 
-def command_help(ctx: click.Context, command: Command) -> str:
-    """Return the page of a command."""
-    usage = " ".join(filter(None, [ctx.command_path, command.arity.usage, "[flags]"]))
-    sections = [command.help or "", f"Usage:\n  {usage}"]
-    if command.example:
-        sections.append("Examples:\n" + _indented(command.example))
-    sections.append("Flags:\n" + _flag_lines([*command.flags, _help_flag(ctx)]))
+def command_page(
+    path: str, *, usage: str, text: str, example: str, flags: Sequence[Flag], name: str
+) -> str:
+    """Return the page of a command; ``path`` is all that is typed up to its ``name``."""
+    sections = [text, "Usage:\n  " + " ".join(filter(None, [path, usage, "[flags]"]))]
+    if example:
+        sections.append("Examples:\n" + _indented(example))
+    sections.append("Flags:\n" + _flag_lines([*flags, _help_flag(name)]))
     sections.append("Global Flags:\n" + _flag_lines(GLOBAL_FLAGS))
     return "\n\n".join(sections) + "\n"
 
 
-def group_help(ctx: click.Context, group: Group) -> str:
-    """Return the page of a group; its own flags are the global ones at the root only."""
-    path = ctx.command_path
-    names = group.list_commands(ctx)
-    width = max(map(len, names)) + 1
-    commands = [f"  {name:<{width}} {group.entries[name].text}" for name in names]
+def group_page(
+    path: str, *, text: str, commands: Mapping[str, str], name: str, is_root: bool
+) -> str:
+    """Return the page of a group; its own flags are the global ones at the root only.
+
+    ``commands`` maps the names of the sub-commands that are shown to one line each.
+    """
+    width = max(map(len, commands)) + 1
     sections = [
-        group.text,
+        text,
         f"Usage:\n  {path} [command]",
-        "Available Commands:\n" + "\n".join(commands),
+        "Available Commands:\n"
+        + "\n".join(f"  {known:<{width}} {line}" for known, line in commands.items()),
     ]
-    if ctx.parent is None:
-        sections.append("Flags:\n" + _flag_lines([*GLOBAL_FLAGS, _help_flag(ctx)]))
+    if is_root:
+        sections.append("Flags:\n" + _flag_lines([*GLOBAL_FLAGS, _help_flag(name)]))
     else:
-        sections.append("Flags:\n" + _flag_lines([_help_flag(ctx)]))
+        sections.append("Flags:\n" + _flag_lines([_help_flag(name)]))
         sections.append("Global Flags:\n" + _flag_lines(GLOBAL_FLAGS))
     sections.append(f'Use "{path} [command] --help" for more information about a command.')
     return "\n\n".join(sections) + "\n"
 
 
-def _help_flag(ctx: click.Context) -> Flag:
-    from bacalhau.cli.values import BOOL
-
-    return Flag("help", BOOL, False, f"help for {ctx.info_name}", short="h")
+def _help_flag(name: str) -> Flag:
+    return Flag("help", BOOL, False, f"help for {name}", short="h")
 
 
 def _indented(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from bacalhau.cli.command import Flag
+from bacalhau.cli.flag import Flag
 from bacalhau.cli.submission import invalid
 from bacalhau.cli.values import BOOL, STRING, STRING_MAP
 from bacalhau.errors import UserError
@@ -59,24 +59,17 @@ def expand(
 def _from_environment(pattern: str, environment: Mapping[str, str]) -> dict[str, str]:
     if not pattern:
         return {}
+    from bacalhau.lib.pattern import PatternError, compile_pattern
+
     try:
-        # Python tells of patterns that it may read otherwise one day; they are fine today.
-        compiled = _compiled(".*" if pattern == "*" else pattern)
-    except (re.error, OverflowError, RecursionError) as exc:
+        compiled = compile_pattern(".*" if pattern == "*" else pattern)
+    except PatternError as exc:
         raise UserError(
             f'failed to create template parser: "{pattern}" is not a regular expression: {exc}',
             hint="-E takes a regular expression for names, such as '^JOB_', or * for all",
             component="CLI",
         ) from exc
-    return {name: value for name, value in environment.items() if compiled.search(name)}
-
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return re.compile(pattern)
+    return {name: value for name, value in environment.items() if compiled.matches(name)}
 
 
 def _advice(error: TemplateError, variables: Mapping[str, str]) -> str:

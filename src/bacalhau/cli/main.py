@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bacalhau.cli.reports import report, report_defect
 from bacalhau.cli.session import Session
 from bacalhau.cli.tree import ROOT
 from bacalhau.errors import BacalhauError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_RED, _GREEN = "31", "32"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,6 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Output of jobs and messages of servers may hold what this terminal cannot show.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     session = Session(_program_name())
+    try:
+        _read_environment_file()
+    except BacalhauError as exc:
+        report(session, exc)
+        return 1
     return execute(session, sys.argv[1:] if arguments is None else arguments)
 
 
@@ -39,7 +43,7 @@ def execute(session: Session, arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as exc:
         return exc.exit_code
     except BacalhauError as exc:
-        _report(session, exc)
+        report(session, exc)
         return 1
     except BrokenPipeError:
         # Whoever read our output has seen enough. What is still buffered must not fail again.
@@ -48,9 +52,23 @@ def execute(session: Session, arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 1
     except Exception as exc:
-        _report_defect(session, exc)
+        report_defect(session, exc)
         return 1
     return 0
+
+
+def _read_environment_file() -> None:
+    """Set the variables of the file that ``DEVSTACK_ENV_FILE`` names, if there is one.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    name = os.environ.get("DEVSTACK_ENV_FILE")
+    if not name or not Path(name).is_file():
+        return
+    from bacalhau.cli.environment_file import read_variables
+
+    os.environ.update(read_variables(Path(name)))
 
 
 def _program_name() -> str:
@@ -62,34 +80,6 @@ def _program_name() -> str:
     places = (Path(place) / name for place in os.environ.get("PATH", "").split(os.pathsep))
     first = next((place for place in places if place.exists()), None)
     return name if first == Path(started) else started
-
-
-def _report(session: Session, error: BacalhauError) -> None:
-    stderr = session.stderr
-    session.note(f"\n{session.painted('Error: ', _RED, stderr)}{error.message}")
-    if error.hint:
-        session.note(f"{session.painted('Hint:  ', _GREEN, stderr)}{error.hint}")
-    if session.is_debug:
-        facts = {"code": error.code, "component": error.component, **error.details}
-        session.note("Details:\n" + "\n".join(f"{key}: {value}" for key, value in facts.items()))
-        _trace(session, error)
-
-
-def _report_defect(session: Session, error: Exception) -> None:
-    stderr = session.stderr
-    message = f"internal error: {type(error).__name__}: {error}"
-    session.note(f"\n{session.painted('Error: ', _RED, stderr)}{message}")
-    if session.is_debug:
-        _trace(session, error)
-    else:
-        hint = "this is a defect of the program; DEBUG=true shows where it happened"
-        session.note(f"{session.painted('Hint:  ', _GREEN, stderr)}{hint}")
-
-
-def _trace(session: Session, error: Exception) -> None:
-    import traceback
-
-    session.note("Stack Trace:\n" + "".join(traceback.format_exception(error)).rstrip())
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bacalhau.cli.command import Flag
+from bacalhau.cli.flag import Flag
 from bacalhau.cli.values import BOOL, PLAIN_FORMAT, TABULAR_FORMAT
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bacalhau.cli.command import Flag
+from bacalhau.cli.flag import Flag
 from bacalhau.cli.values import BOOL, STRING, UINT32
 from bacalhau.errors import UserError
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def paging_flags(limit: int, orders: Sequence[str]) -> tuple[Flag, ...]:
-    """Return the flags that choose a part of a list."""
+def paging_flags(limit: int, orders: Sequence[str], *, short: str = "") -> tuple[Flag, ...]:
+    """Return the flags that choose a part of a list; ``short`` is the letter of ``--limit``."""
     named = ", ".join(orders)
     return (
-        Flag("limit", UINT32, limit, "Most rows to show; 0: all."),
+        Flag("limit", UINT32, limit, "Most rows to show; 0: all.", short=short),
         Flag("next-token", STRING, "", "Go on where an earlier list ended."),
         Flag("order-by", STRING, "", f"Sort by one of: {named}."),
         Flag("order-reversed", BOOL, False, "Reverse the order."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from bacalhau.errors import UserError
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bacalhau.client import Client
+    from bacalhau.client.tls import Trust
     from bacalhau.config import Settings
 
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
-_FLAG_KEYS = {"api-host": "API.Host", "api-port": "API.Port", "data-dir": "DataDir"}
 
 
 class Session:
@@ -50,13 +50,6 @@ class Session:
         self._keys: dict[str, tuple[str, str]] = {}
         self._settings: Settings | None = None
         self._noted: set[str] = set()
-
-    def set_global(self, flag: str, value: Any) -> None:
-        """Note a global flag, given before or behind a sub-command."""
-        if flag == "config":
-            self.config_arguments += value
-        else:
-            self.set_key(_FLAG_KEYS[flag], value, flag=flag)
 
     def set_key(self, key: str, value: object, *, flag: str = "") -> None:
         """Note a key that a flag of the command line sets; ``--config`` wins over it."""
@@ -122,17 +115,35 @@ class Session:
 
     def client(self, *, timeout_seconds: float | None = None) -> Client:
         """Return a client for the server that the settings name; it connects when it is used."""
+        from bacalhau.cli.identity import identity_headers
+        from bacalhau.cli.prompts import Terminal
         from bacalhau.client import Client
         from bacalhau.client.api import DEFAULT_TIMEOUT_SECONDS
+        from bacalhau.client.credentials import Credentials
+        from bacalhau.client.tokens import TokenFile
         from bacalhau.lib.build import build_headers
 
-        self.warn_without_effect("API.TLS.UseTLS", "API.TLS.CAFile")
-        host = self.settings.text("API.Host")
+        host, directory = self.settings.text("API.Host"), self.settings.data_directory
         return Client(
             _ANY_ADDRESS.get(host, host),
             self.settings.integer("API.Port"),
             timeout_seconds=DEFAULT_TIMEOUT_SECONDS if timeout_seconds is None else timeout_seconds,
-            headers=build_headers(),
+            headers={**build_headers(), **identity_headers(directory, self.environment)},
+            credentials=Credentials(
+                TokenFile(directory / "tokens.json"), directory / "user_id.pem", Terminal(self)
+            ),
+            trust=self._trust(),
+        )
+
+    def _trust(self) -> Trust | None:
+        """Return whose certificates count, or None where TLS is not spoken."""
+        if not self.settings.flag("API.TLS.UseTLS"):
+            return None
+        from bacalhau.client.tls import Trust
+
+        return Trust(
+            ca_file=self.settings.text("API.TLS.CAFile"),
+            is_blind=self.settings.flag("API.TLS.Insecure"),
         )
 
     def write(self, text: str) -> None:
@@ -164,8 +175,12 @@ class Session:
     @property
     def is_debug(self) -> bool:
         """True when the user wants all details of errors and events."""
-        levels = (self.environment.get("LOG_LEVEL", ""), self.environment.get("DEBUG", ""))
-        return levels[0].lower() in ("debug", "trace") or levels[1].lower() == "true"
+        if self.environment.get("DEBUG", "").lower() == "true":
+            return True
+        level = self.environment.get("LOG_LEVEL", "")
+        if self._settings is not None:
+            level = self._settings.text("Logging.Level")
+        return level.lower() in ("debug", "trace")
 
     def has_colour(self, stream: TextIO) -> bool:
         """True when a stream is a terminal and the user has not asked for plain text."""

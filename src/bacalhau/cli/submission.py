@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from bacalhau.cli.command import Flag
+from bacalhau.cli.flag import Flag
 from bacalhau.cli.values import BOOL, INT
 from bacalhau.errors import BacalhauError, UserError
 
@@ -29,7 +27,6 @@ RUNTIME_FLAGS = (
 )
 _RUNTIME_NAMES = frozenset(flag.long.replace("-", "_") for flag in RUNTIME_FLAGS)
 _SYSTEM_FIELDS = ("CreateTime", "ID", "ModifyTime", "Revision", "State", "Version")
-_EXIT_SWITCH = "BACALHAU_EXIT_ON_FAILURE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +54,8 @@ def submit(
 
     Raises:
         ValidationError: the job is invalid, with all problems.
-        BacalhauError: the server refused it, or cannot be reached. Failures after the submission
-            are told and do not raise.
+        BacalhauError: the server refused it, or cannot be reached; or the job was waited for, and
+            has failed.
     """
     job, more = checked(job)
     warnings = [*warnings, *more]
@@ -87,12 +84,11 @@ def checked(job: Job) -> tuple[Job, list[str]]:
     from bacalhau.models.submission import prepare
     from bacalhau.models.validate import raise_for, validate_submission
 
-    job, warnings = prepare(job)
     try:
         raise_for(validate_submission(job))
     except UserError as exc:
         raise invalid(exc) from exc
-    return job, warnings
+    return prepare(job)
 
 
 def invalid(error: UserError) -> UserError:
@@ -129,23 +125,40 @@ def _print_warnings(session: Session, warnings: Sequence[str], *, to_stdout: boo
 
 
 def _stay(session: Session, client: Client, job_id: str, job: Job, runtime: Runtime) -> None:
-    from bacalhau.cli import waiting
+    from bacalhau.cli.ending import conclude
 
     if runtime.follow:
-        waiting.follow(session, client, job_id, quiet=runtime.id_only)
+        _follow(session, client, job_id, runtime)
         return
     if not runtime.id_only:
         session.say(f"Job successfully submitted. Job ID: {job_id}")
         session.say("Checking job status... (Ctrl+C leaves the job running)\n")
-    final = _watch(session, client, job_id, job, runtime)
-    if not runtime.id_only:
-        _print_hints(session, job_id, final)
-    if final.state.state_type == "Failed" and session.environment.get(_EXIT_SWITCH):
-        click.get_current_context().exit(1)
+    final = job
+    try:
+        final = _watch(session, client, job_id, job, runtime)
+        conclude(session, client, final)
+    finally:
+        if not runtime.id_only:
+            _print_hints(session, job_id, final)
+
+
+def _follow(session: Session, client: Client, job_id: str, runtime: Runtime) -> None:
+    from bacalhau.cli import waiting
+    from bacalhau.cli.ending import conclude
+
+    try:
+        if not waiting.follow(session, client, job_id, quiet=runtime.id_only):
+            return
+    except BacalhauError:
+        # A job that failed before it had any output says more than the lack of output.
+        if not conclude(session, client, client.job(job_id).job):
+            raise
+    else:
+        conclude(session, client, client.job(job_id).job)
 
 
 def _watch(session: Session, client: Client, job_id: str, job: Job, runtime: Runtime) -> Job:
-    """Wait, and tell how it ended; return the job as far as it is known then."""
+    """Wait for a job to end; return it as far as it is known then."""
     from bacalhau.cli import waiting
 
     try:
@@ -158,18 +171,12 @@ def _watch(session: Session, client: Client, job_id: str, job: Job, runtime: Run
             quiet=runtime.id_only,
             grouped=runtime.group_events,
         )
-        final = client.job(job_id).job
-        if final.state.state_type == "Failed":
-            session.warn("Error", "job failed")
         if runtime.node_details:
             _print_node_details(session, client, job_id)
+        return client.job(job_id).job
     except KeyboardInterrupt:
         session.warn("Warning", "no longer watching; the job is still running")
         return job
-    except BacalhauError as exc:
-        session.warn("Error", exc.message)
-        return job
-    return final
 
 
 def _print_node_details(session: Session, client: Client, job_id: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from bacalhau.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bacalhau.cli.values import Kind
 
@@ -50,25 +50,36 @@ def parse(
     *,
     interspersed: bool = True,
     late_hint: str = "",
+    gone: Mapping[str, str] | None = None,
 ) -> Parsed:
     """Read flags and positional arguments.
 
     Without ``interspersed`` everything from the first positional argument on is positional.
-    ``late_hint`` goes with errors in flags that stand behind a positional argument.
+    ``late_hint`` goes with errors in flags that stand behind a positional argument. ``gone`` has a
+    hint for each flag that there was once.
 
     Raises:
         UserError: an unknown flag, a missing value or one that cannot be read.
     """
-    return _Parser(flags, interspersed=interspersed, late_hint=late_hint).run(arguments)
+    parser = _Parser(flags, interspersed=interspersed, late_hint=late_hint, gone=gone or {})
+    return parser.run(arguments)
 
 
 class _Parser:
-    def __init__(self, flags: Iterable[FlagLike], *, interspersed: bool, late_hint: str) -> None:
+    def __init__(
+        self,
+        flags: Iterable[FlagLike],
+        *,
+        interspersed: bool,
+        late_hint: str,
+        gone: Mapping[str, str],
+    ) -> None:
         flags = list(flags)
         self._long = {flag.long: flag for flag in flags}
         self._short = {flag.short: flag for flag in flags if flag.short}
         self._interspersed = interspersed
         self._late_hint = late_hint
+        self._gone = gone
         self._parsed = Parsed()
         self._rest: list[str] = []
 
@@ -96,7 +107,7 @@ class _Parser:
         name, equals, value = argument[2:].partition("=")
         flag = self._long.get(name)
         if flag is None:
-            raise self._failure(f"unknown flag: --{name}")
+            raise self._failure(f"unknown flag: --{name}", self._gone.get(name, ""))
         if equals:
             self._set(flag, value)
         elif flag.kind.switch:
@@ -137,6 +148,6 @@ class _Parser:
         if self._parsed.positionals:
             self._parsed.late.add(flag.long)
 
-    def _failure(self, message: str) -> UserError:
-        hint = self._late_hint if self._parsed.positionals else ""
+    def _failure(self, message: str, hint: str = "") -> UserError:
+        hint = hint or (self._late_hint if self._parsed.positionals else "")
         return UserError(message, hint=hint, component="CLI")

@@ -59,9 +59,16 @@ ROOT = Root(
             "Look at and change the configuration.",
             _entries(
                 "config",
+                default="Print a configuration file with all defaults.",
                 list="Show every key with its effective value.",
                 set="Set one key in the configuration file.",
-            ),
+            )
+            | {
+                "auto-resources": Entry(
+                    "bacalhau.cli.config.auto_resources",
+                    "Set how much of this machine jobs may use.",
+                )
+            },
         ),
         "devstack": Entry("bacalhau.cli.devstack", "Run several nodes in one process."),
         "docker": Group(

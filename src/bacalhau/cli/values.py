@@ -99,6 +99,16 @@ def each(name: str, read_one: Callable[[str], Any]) -> Kind:
     return Kind(name, lambda text: [read_one(text)], gathers=True)
 
 
+def plain_text(kind: Kind) -> Kind:
+    """Return a kind that reads the same texts and leaves them as they are."""
+
+    def read(text: str) -> str:
+        kind.read(text)
+        return text
+
+    return Kind(kind.name, read)
+
+
 BOOL = Kind("", _boolean, switch=True)
 STRING = Kind("string", str)
 INT = Kind("int", _integer(-(2**63), 2**63 - 1))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bacalhau.cli.command import Command, Flag
+from bacalhau.cli.command import Command
+from bacalhau.cli.flag import Flag
 from bacalhau.cli.output import TABULAR_FLAGS, print_rows, print_value
 from bacalhau.cli.table import Column
 from bacalhau.cli.values import BOOL

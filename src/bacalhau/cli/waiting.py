@@ -63,7 +63,7 @@ def wait(
                 )
                 return
     finally:
-        progress.clear()
+        progress.finish()
 
 
 def _pages(
@@ -101,13 +101,22 @@ class _Progress:
     def show(self, items: Sequence[JobHistory]) -> None:
         """Print the events worth it, the header before the first."""
         for item in self._filter.choose(items):
-            if self._quiet:
-                continue
-            self.clear()
-            style = TableStyle(header=not self._has_header)
-            self._has_header = True
-            self._session.write(render_table(self._columns, [item], style))
-            self._session.stdout.flush()
+            self._show_one(item)
+
+    def finish(self) -> None:
+        """Print what was held back, and leave the terminal in order."""
+        for item in self._filter.rest():
+            self._show_one(item)
+        self.clear()
+
+    def _show_one(self, item: JobHistory) -> None:
+        if self._quiet:
+            return
+        self.clear()
+        style = TableStyle(header=not self._has_header)
+        self._has_header = True
+        self._session.write(render_table(self._columns, [item], style))
+        self._session.stdout.flush()
 
     def sleep(self, seconds: float) -> None:
         """Wait, moving the fish."""
@@ -134,8 +143,8 @@ class _Progress:
         self._session.stdout.flush()
 
 
-def follow(session: Session, client: Client, job_id: str, *, quiet: bool) -> None:
-    """Print the output of a job until it ends; Ctrl-C ends it quietly.
+def follow(session: Session, client: Client, job_id: str, *, quiet: bool) -> bool:
+    """Print the output of a job until it ends; False if Ctrl-C ended it, quietly.
 
     Raises:
         BacalhauError: the job has no output to show, or the stream broke off.
@@ -146,8 +155,8 @@ def follow(session: Session, client: Client, job_id: str, *, quiet: bool) -> Non
     try:
         _wait_for_start(client, job_id)
     except KeyboardInterrupt:
-        return
-    print_logs(session, client, job_id, follow=True)
+        return False
+    return print_logs(session, client, job_id, follow=True)
 
 
 def _wait_for_start(client: Client, job_id: str) -> None:

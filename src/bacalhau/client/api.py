@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any, Self
 from bacalhau.client import requests
 from bacalhau.client.http import HttpTransport
 from bacalhau.client.requests import Page
+from bacalhau.errors import Code, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from types import TracebackType
 
+    from bacalhau.client.credentials import Credentials
+    from bacalhau.client.tls import Trust
     from bacalhau.models.api import (
         GetJobResponse,
         ListExecutionsResponse,
@@ -33,6 +36,9 @@ FIRST_PAGE = Page()
 class Client:
     """Speaks to one orchestrator. A context manager; one thread at a time.
 
+    With ``credentials`` it logs in by itself when the server asks for a token; with ``trust`` it
+    speaks TLS.
+
     Every method raises what the server refused with as a class of ``bacalhau.errors``, and
     ``TransientError`` when the server cannot be reached.
     """
@@ -44,11 +50,17 @@ class Client:
         *,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         headers: Mapping[str, str] | None = None,
+        credentials: Credentials | None = None,
+        trust: Trust | None = None,
     ) -> None:
-        self._headers = dict(headers or {})
         self._timeout_seconds = timeout_seconds
         self._transport = HttpTransport(
-            host, port, timeout_seconds=timeout_seconds, headers=self._headers
+            host,
+            port,
+            timeout_seconds=timeout_seconds,
+            headers=headers or {},
+            credentials=credentials,
+            trust=trust,
         )
 
     @property
@@ -132,11 +144,25 @@ class Client:
 
         ``tail`` leaves out what was written before the call.
         """
+        target = requests.logs_target(job_id, execution_id=execution_id, follow=follow, tail=tail)
+        try:
+            yield from self._stream(target)
+        except UserError as exc:
+            # Such an answer comes before any output.
+            if exc.code != Code.UNAUTHORIZED or not self._transport.log_in():
+                raise
+            yield from self._stream(target)
+
+    def _stream(self, target: str) -> Iterator[LogLine]:
         from bacalhau.client.logs import stream_logs
 
-        target = requests.logs_target(job_id, execution_id=execution_id, follow=follow, tail=tail)
+        headers = self._transport.headers()
         return stream_logs(
-            self.url, target, headers=self._headers, timeout_seconds=self._timeout_seconds
+            self.url,
+            target,
+            headers=headers,
+            tls=self._transport.tls,
+            timeout_seconds=self._timeout_seconds,
         )
 
     def close(self) -> None:

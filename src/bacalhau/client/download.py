@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from bacalhau.client.failures import COMPONENT
 from bacalhau.client.fetch import fetch
 from bacalhau.client.merge import Merge
-from bacalhau.errors import ConflictError, NotFoundError, UserError
+from bacalhau.errors import Code, ConflictError, NotFoundError, UserError
 from bacalhau.lib.archives import ArchiveError, unpack
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _verify(path: Path, result: SpecConfig) -> None:
         path.unlink()
         raise UserError(
             f"{path.name} does not have the checksum it was published with",
-            code="ChecksumMismatch",
+            code=Code.CHECKSUM_MISMATCH,
             hint="it was replaced or damaged since; run the job again if this repeats",
             component=COMPONENT,
         )
@@ -145,7 +145,7 @@ def _open_result(path: Path, tree: Path) -> None:
         path.unlink()
         raise UserError(
             f"{path.name} is not a sound archive: {exc}",
-            code="DamagedResult",
+            code=Code.DAMAGED_RESULT,
             hint="run the command again; if this repeats, look at the file with --raw",
             component=COMPONENT,
         ) from exc

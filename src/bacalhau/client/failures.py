@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import socket
+import ssl
 
 import msgspec
 
 from bacalhau.errors import (
     AmbiguousError,
     BacalhauError,
+    Code,
     ConflictError,
     ExecutionError,
     ForbiddenError,
+    ForeignCode,
     InternalError,
     NotFoundError,
     NotSupportedError,
@@ -26,20 +29,21 @@ COMPONENT = "APIClient"
 _SHOWN_BYTES = 500
 
 _BY_CODE: dict[str, type[BacalhauError]] = {
-    "BadRequest": UserError,
-    "ValidationError": ValidationError,
-    "NotFound": NotFoundError,
-    "MultipleFound": AmbiguousError,
-    "MultipleJobsFound": AmbiguousError,
-    "MultipleExecutionsFound": AmbiguousError,
-    "MultipleNodesFound": AmbiguousError,
-    "ResourceInUse": ConflictError,
-    "ConflictJobState": ConflictError,
-    "Forbidden": ForbiddenError,
-    "NotImplemented": NotSupportedError,
-    "ServiceUnavailable": TransientError,
-    "ExecutionFailed": ExecutionError,
-    "ConcurrentUpdate": StaleWriteError,
+    Code.BAD_REQUEST: UserError,
+    Code.VALIDATION: ValidationError,
+    Code.NOT_FOUND: NotFoundError,
+    Code.MULTIPLE_FOUND: AmbiguousError,
+    Code.MULTIPLE_JOBS: AmbiguousError,
+    Code.MULTIPLE_EXECUTIONS: AmbiguousError,
+    Code.MULTIPLE_NODES: AmbiguousError,
+    Code.IN_USE: ConflictError,
+    Code.JOB_STATE: ConflictError,
+    Code.NODE_STATE: ConflictError,
+    Code.FORBIDDEN: ForbiddenError,
+    Code.NOT_IMPLEMENTED: NotSupportedError,
+    Code.UNAVAILABLE: TransientError,
+    Code.EXECUTION_FAILED: ExecutionError,
+    Code.CONCURRENT_UPDATE: StaleWriteError,
 }
 _BY_STATUS: dict[int, type[BacalhauError]] = {
     400: UserError,
@@ -59,7 +63,7 @@ _BY_STATUS: dict[int, type[BacalhauError]] = {
 def failure_from_answer(status: int, body: bytes) -> BacalhauError:
     """Return the error that a server's refusal stands for, as it was raised there."""
     if status == 401:
-        return UserError("unauthorized", code="Unauthorized", component=COMPONENT)
+        return _unauthorized(body)
     try:
         envelope = msgspec.json.decode(body, type=ErrorBody)
     except msgspec.DecodeError as exc:
@@ -72,11 +76,21 @@ def failure_from_answer(status: int, body: bytes) -> BacalhauError:
     kind = _BY_CODE.get(envelope.code) or _BY_STATUS.get(status, InternalError)
     return kind(
         envelope.message,
-        code=envelope.code or None,
+        code=ForeignCode(envelope.code) or None,
         hint=envelope.hint,
         component=envelope.component or COMPONENT,
         details=details,
     )
+
+
+def _unauthorized(body: bytes) -> UserError:
+    """Return the error in the words of the original; what the server says of it is the hint."""
+    try:
+        envelope = msgspec.json.decode(body, type=ErrorBody)
+        hint = "\n".join(filter(None, (envelope.message, envelope.hint)))
+    except msgspec.DecodeError:
+        hint = ""
+    return UserError("unauthorized", code=Code.UNAUTHORIZED, hint=hint, component=COMPONENT)
 
 
 def _unreadable(status: int, body: bytes, why: object) -> BacalhauError:
@@ -95,16 +109,29 @@ def failure_from_socket(exc: OSError, url: str) -> BacalhauError:
     Codes are ``NetworkFailure`` and ``TimeOut``; the hint says how to start a server and how to
     name another one.
     """
-    code = "NetworkFailure"
+    code = Code.NETWORK_FAILURE
     if isinstance(exc, socket.gaierror):
         message = f"host not found: {url}"
     elif isinstance(exc, TimeoutError):
-        message, code = f"request timed out: {url}", "TimeOut"
+        message, code = f"request timed out: {url}", Code.TIMED_OUT
     elif isinstance(exc, ConnectionRefusedError):
         message = f"server is not running or not reachable at {url}"
+    elif isinstance(exc, ssl.SSLError):
+        return _untrusted(exc, url)
     else:
         message = f"network error: {exc} ({url})"
     return TransientError(message, code=code, hint=_REACH_HINT, component=COMPONENT)
+
+
+def _untrusted(exc: ssl.SSLError, url: str) -> TransientError:
+    reason = exc.verify_message if isinstance(exc, ssl.SSLCertVerificationError) else exc.reason
+    return TransientError(
+        f"no secure connection to {url}: {reason or exc}",
+        code=Code.NETWORK_FAILURE,
+        hint="name the certificate of the server, or of who signed it, with "
+        "-c API.TLS.CAFile=FILE; a server without TLS needs -c API.TLS.UseTLS=false",
+        component=COMPONENT,
+    )
 
 
 _REACH_HINT = """\

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bacalhau.client.failures import COMPONENT
-from bacalhau.errors import BacalhauError, NotFoundError, TransientError, UserError
+from bacalhau.errors import BacalhauError, Code, NotFoundError, TransientError, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,18 +145,18 @@ def _refused(url: str, exc: urllib.error.HTTPError) -> BacalhauError:
     if exc.code == http.client.FORBIDDEN:
         return UserError(
             message,
-            code="Forbidden",
+            code=Code.FORBIDDEN,
             hint="a signed link is valid for a limited time: ask for the results again",
             component=COMPONENT,
         )
-    return TransientError(message, code="NetworkFailure", component=COMPONENT)
+    return TransientError(message, code=Code.NETWORK_FAILURE, component=COMPONENT)
 
 
 def _broken(url: str, exc: Exception) -> TransientError:
     reason = getattr(exc, "reason", None) or exc
     return TransientError(
         f"the download of {_shown(url)} broke off: {reason}",
-        code="NetworkFailure",
+        code=Code.NETWORK_FAILURE,
         hint="run the same command again: it goes on where this one stopped",
         component=COMPONENT,
     )

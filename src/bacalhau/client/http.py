@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from bacalhau.client.failures import COMPONENT, failure_from_socket
 from bacalhau.client.requests import decode
-from bacalhau.errors import TransientError, UserError
+from bacalhau.errors import Code, TransientError, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bacalhau.client.credentials import Credentials
     from bacalhau.client.requests import Request
+    from bacalhau.client.tls import Trust
 
 T = TypeVar("T")
 
@@ -25,7 +27,8 @@ _PORTS = 65536
 class HttpTransport:
     """One connection to one server, opened with the first request and kept for the next ones.
 
-    Not for use by several threads at once. ``timeout_seconds`` limits each wait for the network,
+    It speaks TLS where ``trust`` says whose certificates count; ``tls`` is what comes of that. Not
+    for use by several threads at once. ``timeout_seconds`` limits each wait for the network,
     not a call as a whole.
 
     Raises:
@@ -33,29 +36,68 @@ class HttpTransport:
     """
 
     def __init__(
-        self, host: str, port: int, *, timeout_seconds: float, headers: Mapping[str, str]
+        self,
+        host: str,
+        port: int,
+        *,
+        timeout_seconds: float,
+        headers: Mapping[str, str],
+        credentials: Credentials | None = None,
+        trust: Trust | None = None,
     ) -> None:
         _check_address(host, port)
-        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        self.tls = trust.context() if trust is not None else None
+        scheme = "http" if self.tls is None else "https"
+        self.url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
         self._headers = dict(headers)
-        self._connection = http.client.HTTPConnection(host, port, timeout=timeout_seconds)
+        self._credentials = credentials
+        self._connection = (
+            http.client.HTTPConnection(host, port, timeout=timeout_seconds)
+            if self.tls is None
+            else http.client.HTTPSConnection(host, port, timeout=timeout_seconds, context=self.tls)
+        )
 
     def send(self, request: Request[T]) -> T:
-        """Send a request and return its decoded answer.
+        """Send a request and return its decoded answer; log in when the server asks for that.
 
         Raises:
             TransientError: the server cannot be reached or does not answer in time.
             BacalhauError: what the server refused with.
         """
-        status, body = self._exchange(request)
+        status, body = self._exchange(request, self.headers())
+        if status == http.client.UNAUTHORIZED and self.log_in():
+            status, body = self._exchange(request, self.headers())
         return decode(request, status, body)
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers of every request, with the token for this server if there is one.
+
+        Raises:
+            UserError: code ``ConfigurationError``: the tokens cannot be read.
+        """
+        token = self._credentials.token(self.url) if self._credentials is not None else ""
+        return {**self._headers, "Authorization": f"Bearer {token}"} if token else self._headers
+
+    def log_in(self) -> bool:
+        """Get a new token; False where nobody can or wants to.
+
+        Raises:
+            BacalhauError: the server cannot be asked, or does not let us in.
+        """
+        if self._credentials is None:
+            return False
+        return bool(
+            self._credentials.renew(
+                self.url, lambda request: self._exchange(request, self._headers)
+            )
+        )
 
     def close(self) -> None:
         """Close the connection. The next request opens a new one."""
         self._connection.close()
 
-    def _exchange(self, request: Request[T]) -> tuple[int, bytes]:
-        headers = dict(self._headers)
+    def _exchange(self, request: Request[T], sent: Mapping[str, str]) -> tuple[int, bytes]:
+        headers = dict(sent)
         if request.body:
             headers["Content-Type"] = "application/json"
         if self._is_stale():
@@ -73,7 +115,7 @@ class HttpTransport:
             self._connection.close()
             raise TransientError(
                 f"network error: {_reason(exc)} ({self.url})",
-                code="NetworkFailure",
+                code=Code.NETWORK_FAILURE,
                 hint="make sure that the address is that of a Bacalhau API",
                 component=COMPONENT,
             ) from exc
@@ -100,7 +142,7 @@ def _check_address(host: str, port: int) -> None:
     if not is_host:
         raise UserError(
             f'"{host}" is neither a host name nor an address',
-            code="ConfigurationError",
+            code=Code.CONFIGURATION,
             hint="API.Host (--api-host) is a name such as localhost, or an address: 127.0.0.1",
             component=COMPONENT,
             fields=["API.Host"],
@@ -108,7 +150,7 @@ def _check_address(host: str, port: int) -> None:
     if not 0 < port < _PORTS:
         raise UserError(
             f"{port} is not a port",
-            code="ConfigurationError",
+            code=Code.CONFIGURATION,
             hint="API.Port (--api-port) is a number from 1 to 65535",
             component=COMPONENT,
             fields=["API.Port"],

@@ -9,10 +9,11 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.sync.client import connect
 
 from bacalhau.client.failures import COMPONENT, failure_from_answer, failure_from_socket
-from bacalhau.errors import BacalhauError, InternalError, TransientError
+from bacalhau.errors import BacalhauError, Code, InternalError, TransientError
 from bacalhau.models.api import LogLine, LogMessage
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator, Mapping
 
 _LARGEST_FRAME_BYTES = 64 * 1024 * 1024
@@ -20,11 +21,17 @@ _CLOSE_SECONDS = 1.0
 
 
 def stream_logs(
-    url: str, target: str, *, headers: Mapping[str, str], timeout_seconds: float
+    url: str,
+    target: str,
+    *,
+    headers: Mapping[str, str],
+    tls: ssl.SSLContext | None = None,
+    timeout_seconds: float,
 ) -> Iterator[LogLine]:
     """Yield output as it arrives, until the server closes the stream.
 
-    ``url`` is the server's ``http://`` address. The connection is closed when the iterator is.
+    ``url`` is the server's ``http://`` or ``https://`` address; ``tls`` belongs to the latter. The
+    connection is closed when the iterator is.
 
     Raises:
         TransientError: no connection, or it broke off.
@@ -34,6 +41,7 @@ def stream_logs(
         # The original server neither reads pings nor answers them, so none are sent.
         with connect(
             "ws" + url.removeprefix("http") + target,
+            ssl=tls,
             additional_headers=headers,
             open_timeout=timeout_seconds,
             close_timeout=_CLOSE_SECONDS,
@@ -63,13 +71,13 @@ def _decode(frame: str | bytes) -> LogLine | None:
     except msgspec.DecodeError as exc:
         raise InternalError(
             f"a frame of the log stream was not understood: {exc}",
-            code="DecodeError",
+            code=Code.DECODE,
             component=COMPONENT,
         ) from exc
     if message.error:
         raise BacalhauError(
             f"error reading log output: error received from server: {message.error}",
-            code="LogStreamFailed",
+            code=Code.LOG_STREAM,
             component=COMPONENT,
         )
     return message.value
@@ -78,7 +86,7 @@ def _decode(frame: str | bytes) -> LogLine | None:
 def _broken(message: str) -> TransientError:
     return TransientError(
         message,
-        code="NetworkFailure",
+        code=Code.NETWORK_FAILURE,
         hint="run `bacalhau job logs` again to read the output from its start",
         component=COMPONENT,
     )

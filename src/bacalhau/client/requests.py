@@ -5,6 +5,7 @@ Nothing here does I/O: a transport sends a :class:`Request` and hands the answer
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import quote, urlencode
@@ -12,7 +13,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from bacalhau.client.failures import failure_from_answer
-from bacalhau.errors import InternalError
+from bacalhau.errors import Code, InternalError
 from bacalhau.models.api import (
     AliveResponse,
     GetAgentConfigResponse,
@@ -30,6 +31,7 @@ from bacalhau.models.api import (
     StopJobRequest,
     StopJobResponse,
 )
+from bacalhau.models.auth import AuthRequest, AuthResponse, ListAuthMethodsResponse
 from bacalhau.models.node import BuildVersionInfo, NodeState
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ _API = "/api/v1"
 _JOBS = f"{_API}/orchestrator/jobs"
 _NODES = f"{_API}/orchestrator/nodes"
 _AGENT = f"{_API}/agent"
+_AUTH = f"{_API}/auth"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ def decode(request: Request[T], status: int, body: bytes) -> T:
     except msgspec.DecodeError as exc:
         raise InternalError(
             f"the server's answer to {request.method} {request.path} was not understood: {exc}",
-            code="DecodeError",
+            code=Code.DECODE,
             hint="check with `bacalhau version` that client and server fit together",
             component="APIClient",
         ) from exc
@@ -170,6 +173,18 @@ def decide_node(node_id: str, action: str, message: str) -> Request[PutNodeRespo
     decision = PutNodeRequest(action=action, message=message, node_id=node_id)
     body = msgspec.json.encode(decision)
     return Request("PUT", _node_path(node_id), PutNodeResponse, body=body)
+
+
+def auth_methods() -> Request[ListAuthMethodsResponse]:
+    """Ask how to log in."""
+    return Request("GET", _AUTH, ListAuthMethodsResponse)
+
+
+def authenticate(name: str, data: bytes) -> Request[AuthResponse]:
+    """Log in by a method with what it wants; 401 has an answer of the same form."""
+    proof = AuthRequest(name=name, method_data=b64encode(data).decode())
+    path = f"{_AUTH}/{quote(name, safe='')}"
+    return Request("POST", path, AuthResponse, body=msgspec.json.encode(proof))
 
 
 def alive() -> Request[AliveResponse]:

@@ -12,19 +12,28 @@ from bacalhau.compute.environment import environment_of
 from bacalhau.compute.failures import COMPONENT, defects_contained, told_as
 from bacalhau.compute.inputs import fetch, inputs_of
 from bacalhau.compute.moves import COMPLETED_TEXT, Move
-from bacalhau.errors import BacalhauError, ExecutionError, InternalError, NotSupportedError
+from bacalhau.errors import BacalhauError, Code, ExecutionError, InternalError, NotSupportedError
 from bacalhau.lib.units import format_duration
 from bacalhau.lifecycle.events import TIMEOUT_HINT, error_event, event
 from bacalhau.lifecycle.local import Refusal, Step
-from bacalhau.models import ComputeState, Job, RunOutput, SpecConfig, Topic
+from bacalhau.models import AllocatedResources, ComputeState, Job, RunOutput, SpecConfig, Topic
+from bacalhau.models.capacity import task_resources
 from bacalhau.ports import TaskRun
 
 if TYPE_CHECKING:
-    from bacalhau.compute.engine_door import EngineDoor
+    from collections.abc import Sequence
+
     from bacalhau.compute.plugins import Plugins
     from bacalhau.compute.records import Records
-    from bacalhau.ports import Clock, LocalExecution, Volume
+    from bacalhau.models import InputSource, Resources
+    from bacalhau.ports import Clock, Engine, LocalExecution, Volume
     from bacalhau.ports.workspace import TaskFiles, Workspace
+
+JOIN_SECONDS = 3.0
+"""How long an execution whose time was up while the node was away may take to tell its end."""
+
+NOTED_AFTER_SECONDS = 1.0
+"""How long inputs may take to fetch before it is noted when that began, at the cost of a write."""
 
 log = structlog.get_logger()
 
@@ -35,7 +44,6 @@ class Surroundings:
 
     records: Records
     plugins: Plugins
-    door: EngineDoor
     workspace: Workspace
     clock: Clock
     read_timeout_seconds: float
@@ -44,27 +52,33 @@ class Surroundings:
 class Attempt:
     """Carries one execution from the state it is in to its end.
 
-    A record found in Running was interrupted by a crash of the node: its prepared inputs and
-    result paths are used again, so that the engine can join the task if it still runs. A record
-    found in Publishing has only its results to publish.
+    A record found in Running was interrupted by the end of an earlier process. If the engine still
+    holds the task, its prepared inputs and result paths are used again, and the task is joined;
+    else it starts anew, with nothing of what it had written. A record found in Publishing has only
+    its results to publish.
+
+    ``held`` is what the execution has of the node, with the GPUs that were chosen for it.
     """
 
-    def __init__(self, record: LocalExecution, around: Surroundings) -> None:
+    def __init__(self, record: LocalExecution, around: Surroundings, held: Resources) -> None:
         assert record.execution.job is not None, "a bid is only made for an execution with a job"
         self._record = record
         self._job: Job = record.execution.job
         self._task = self._job.task
         self._around = around
+        self._held = held
         self._topic = Topic.RUNNING_EXECUTION
         self._run_output = record.run_output
+        self._started_at_ns = record.started_at_ns or around.clock.now_ns()
 
     async def carry_out(self) -> None:
         """Work until the execution has ended, in success or failure.
 
         Its files stay; see ``clean_up``.
 
-        Cancellation: the task is stopped. The record keeps its state, so that the execution begins
-        anew at the next start unless somebody has ended it.
+        Cancellation: the task is stopped, or left running once the engines have let go. The record
+        keeps its state, so that the execution goes on at the next start unless somebody has ended
+        it.
         """
         began = self._around.clock.monotonic()
         last = await self._last_move()
@@ -76,7 +90,7 @@ class Attempt:
         """Do all the work; None means that the execution was ended meanwhile."""
         limit_seconds = self._time_limit_seconds()
         try:
-            async with asyncio.timeout(limit_seconds):
+            async with asyncio.timeout(self._time_left_seconds(limit_seconds)):
                 with defects_contained(self._record.id):
                     return await self._work()
         except TimeoutError:
@@ -89,6 +103,16 @@ class Attempt:
         if self._job.type.is_long_running:
             return None
         return self._task.timeouts.effective_execution_timeout or None
+
+    def _time_left_seconds(self, limit_seconds: int | None) -> float | None:
+        """Return what an earlier process has left of the time, but enough to find out how it went.
+
+        Only the wall clock outlives a process. Where it was set back, nothing counts as spent.
+        """
+        if limit_seconds is None:
+            return None
+        spent_ns = self._around.clock.now_ns() - self._started_at_ns
+        return max(limit_seconds - max(0, spent_ns) / 1e9, min(limit_seconds, JOIN_SECONDS))
 
     async def _work(self) -> Move | None:
         if self._record.state is not ComputeState.PUBLISHING and not await self._run_task():
@@ -112,35 +136,52 @@ class Attempt:
         engine = self._around.plugins.engines.find(self._task.engine.kind)
         if engine is None:
             raise _not_supported(self._task.engine.kind)
-        files, volumes = await self._prepare()
-        if not await self._enter(Move(step=Step.STARTED)):
+        files, volumes = await self._prepare(engine)
+        if not await self._enter(self._started()):
             return False
-        async with self._around.door.inside(self._record.id):
-            ended = await engine.run(self._task_run(files, volumes))
+        ended = await engine.run(self._task_run(files, volumes))
         self._run_output = await self._around.workspace.collect(
             self._record.execution, exit_code=ended.exit_code
         )
         return True
 
-    async def _prepare(self) -> tuple[TaskFiles, tuple[Volume, ...]]:
+    def _started(self) -> Move:
+        """Note which GPUs the task gets: it keeps them when the node is started again."""
+        held = AllocatedResources(tasks={self._task.name: self._held}) if self._held.gpus else None
+        return Move(step=Step.STARTED, started_at_ns=self._started_at_ns, allocated=held)
+
+    async def _prepare(self, engine: Engine) -> tuple[TaskFiles, tuple[Volume, ...]]:
         workspace, execution = self._around.workspace, self._record.execution
         inputs = inputs_of(self._task, self._around.plugins)
+        resume = self._record.state is ComputeState.RUNNING and await engine.holds(execution.id)
         with told_as("preparing arguments: "), defects_contained(self._record.id):
-            files = await workspace.open(
-                execution,
-                inputs=len(inputs),
-                resume=self._record.state is ComputeState.RUNNING,
-            )
+            files = await workspace.open(execution, inputs=len(inputs), resume=resume)
             if files.volumes is not None:
                 return files, files.volumes
-            volumes = await fetch(
-                inputs,
-                files.input_directories,
-                self._around.plugins.sources,
-                limit_seconds=self._around.read_timeout_seconds,
-            )
+            volumes = await self._fetch(inputs, files)
             await workspace.keep_inputs(execution, volumes)
             return files, volumes
+
+    async def _fetch(self, inputs: Sequence[InputSource], files: TaskFiles) -> tuple[Volume, ...]:
+        try:
+            async with asyncio.TaskGroup() as group:
+                noting = group.create_task(self._note_start())
+                volumes = await fetch(
+                    inputs,
+                    files.input_directories,
+                    self._around.plugins.sources,
+                    limit_seconds=self._around.read_timeout_seconds,
+                )
+                noting.cancel()
+        except ExceptionGroup as several:
+            raise several.exceptions[0] from several
+        return volumes
+
+    async def _note_start(self) -> None:
+        """Note durably when the time began to count, where that may be needed."""
+        if not self._record.started_at_ns and self._time_limit_seconds() is not None:
+            await asyncio.sleep(NOTED_AFTER_SECONDS)
+            await self._enter(Move(step=Step.BEGUN, started_at_ns=self._started_at_ns))
 
     def _task_run(self, files: TaskFiles, volumes: tuple[Volume, ...]) -> TaskRun:
         execution = self._record.execution
@@ -149,7 +190,8 @@ class Attempt:
             job_id=self._job.id,
             engine=self._task.engine,
             env=environment_of(self._task, self._job, execution.id),
-            resources=execution.allocated_resources.total(),
+            resources=self._held,
+            disk_bytes=task_resources(self._task).disk,
             network=self._task.network,
             inputs=volumes,
             outputs=files.outputs,
@@ -232,24 +274,21 @@ def _exit_code(error: BacalhauError) -> int:
 
 
 async def clean_up(record: LocalExecution, around: Surroundings) -> None:
-    """Remove what an execution leaves, unless the next process of this node goes on with it.
-
-    That is so when the node stops: results that wait to be published stay, and so do the files of
-    a task that still runs because nobody has joined it yet.
-    """
+    """Remove what an execution leaves, unless the next process of this node goes on with it."""
     now = around.records.read(record.id)
     if now is not None and not now.state.is_terminal:
-        if now.state is ComputeState.PUBLISHING or around.door.may_be_left(record.id):
-            return
-    else:
-        await around.door.remove_left(record.id)
+        return
+    job = record.execution.job
+    engine = around.plugins.engines.find(job.task.engine.kind) if job is not None else None
+    if engine is not None:
+        await engine.forget(record.id)
     await around.workspace.discard(record.execution)
 
 
 def _timed_out(limit_seconds: int) -> BacalhauError:
     return ExecutionError(
         f"Execution timed out after {format_duration(limit_seconds)}",
-        code="ExecutionTimeout",
+        code=Code.EXECUTION_TIMEOUT,
         hint=TIMEOUT_HINT,
         component=COMPONENT,
         retryable=True,

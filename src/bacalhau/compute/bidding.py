@@ -71,15 +71,15 @@ class BidPolicy:
 
     async def _missing_reasons(self, task: Task, inputs: Sequence[InputSource]) -> list[str]:
         missing = []
-        publisher = task.publisher.kind
+        publisher, engine = task.publisher.kind, task.engine.kind
         if publisher and await self._plugins.publishers.get(publisher) is None:
-            missing.append(publisher)
+            missing.append(self._plugins.publishers.lacking(publisher))
         for kind in dict.fromkeys(wanted.source.kind for wanted in inputs):
             if await self._plugins.sources.get(kind) is None:
-                missing.append(kind)  # noqa: PERF401 - it waits, and there are few
-        if await self._plugins.engines.get(task.engine.kind) is None:
-            missing.append(task.engine.kind)
-        return [f'this node does not support "{kind}"' for kind in missing]
+                missing.append(self._plugins.sources.lacking(kind))  # noqa: PERF401 - it waits
+        if await self._plugins.engines.get(engine) is None:
+            missing.append(self._plugins.engines.lacking(engine))
+        return missing
 
     def _check_parameters(self, task: Task, inputs: Sequence[InputSource]) -> None:
         """Judge parameters again: the orchestrator may know less of a plug-in than this node.

@@ -26,6 +26,7 @@ OUTPUT = "output"
 """Beside the directories of jobs, so no job can have this name."""
 
 _KEPT_INPUTS = "inputs.json"
+_MAKING_ATTEMPTS = 8
 _RESERVED = frozenset({"stdout", "stderr", "exitCode"})
 _SEGMENT = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -87,19 +88,18 @@ def make_output(results: Path, wanted: ResultPath) -> Volume:
 
 def make_input(directory: Path) -> None:
     """Make an empty directory that any user may read."""
-    directory.mkdir(parents=True)
+    _make(directory)
     directory.chmod(0o755)
 
 
 def write_kept_inputs(input_root: Path, volumes: Sequence[Volume]) -> None:
-    """Note for the next process that all inputs are prepared, and where they are.
+    """Note that all inputs are prepared, and where they are.
 
-    No task outlives a power cut, so the note need not.
+    A killed process leaves the note. A power cut may not, but it ends the task, too.
     """
     kept = [_KeptVolume(str(each.path), each.target, each.read_only) for each in volumes]
-    input_root.mkdir(parents=True, exist_ok=True)
-    note = msgspec.json.encode(kept)
-    write_atomically(input_root / _KEPT_INPUTS, note, survives_power_cut=False)
+    _make(input_root)
+    write_atomically(input_root / _KEPT_INPUTS, msgspec.json.encode(kept), is_synced=False)
 
 
 def read_kept_inputs(input_root: Path) -> tuple[Volume, ...] | None:
@@ -130,8 +130,11 @@ def discard(*paths: Path) -> None:
 
 
 def directories_in(parent: Path) -> list[Path]:
-    """Return the directories in a directory, sorted."""
-    return sorted(path for path in parent.iterdir() if path.is_dir() and not path.is_symlink())
+    """Return the directories in a directory, sorted; none when it is gone."""
+    try:
+        return sorted(path for path in parent.iterdir() if path.is_dir() and not path.is_symlink())
+    except FileNotFoundError:
+        return []
 
 
 def last_change_ns(directory: Path) -> int:
@@ -139,6 +142,15 @@ def last_change_ns(directory: Path) -> int:
     if not directory.is_dir():
         return 0
     return max((path.stat().st_mtime_ns for path in directory.iterdir()), default=0)
+
+
+def _make(directory: Path) -> None:
+    """Make a directory, also while another execution of the job removes the parent they share."""
+    for _ in range(_MAKING_ATTEMPTS):
+        with contextlib.suppress(FileNotFoundError):
+            directory.mkdir(parents=True, exist_ok=True)
+            return
+    directory.mkdir(parents=True, exist_ok=True)
 
 
 def _is_plain(name: str) -> bool:

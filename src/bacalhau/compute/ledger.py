@@ -6,6 +6,8 @@ import bisect
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from bacalhau.models import Resources
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ class Ledger:
         assert execution_id not in self, "an execution is queued or running once"
         assert self.can_ever_hold(resources), "what can never start is refused, not queued"
         if resources.fits_into(self.capacity - self.running):
-            self._running[execution_id] = resources
+            self._begin(execution_id, resources)
             return True
         self._arrivals += 1
         waiting = _Waiting(-priority, self._arrivals, execution_id, resources)
@@ -88,6 +90,10 @@ class Ledger:
         del self._queue[bisect.bisect_left(self._queue, waiting)]
         return True
 
+    def held(self, execution_id: ExecutionID) -> Resources:
+        """Return what a running execution holds, with the GPUs that were chosen for it."""
+        return self._running[execution_id]
+
     def leave(self, execution_id: ExecutionID) -> list[ExecutionID]:
         """Free what an execution holds; return those that start in its place, in order."""
         del self._running[execution_id]
@@ -97,9 +103,16 @@ class Ledger:
             if waiting.resources.fits_into(free):
                 free = free - waiting.resources
                 started.append(waiting.execution_id)
-                self._running[waiting.execution_id] = waiting.resources
+                self._begin(waiting.execution_id, waiting.resources)
                 del self._waiting[waiting.execution_id]
             else:
                 still_waiting.append(waiting)
         self._queue = still_waiting
         return started
+
+    def _begin(self, execution_id: ExecutionID, resources: Resources) -> None:
+        """Choose GPUs that nobody uses; an execution that goes on after a restart has its own."""
+        if resources.gpu and not resources.gpus:
+            free = (self.capacity - self.running).gpus
+            resources = msgspec.structs.replace(resources, gpus=free[: resources.gpu])
+        self._running[execution_id] = resources

@@ -82,6 +82,7 @@ class Link:
         self._options = options
         self._introductions = Backoff(options.hello_seconds, options.hello_limit_seconds)
         self._arrived = asyncio.Event()
+        self._told = asyncio.Event()
         self._session = self._new_session()
 
     async def run(self) -> None:
@@ -94,6 +95,15 @@ class Link:
                 await self._keep(self._session)
                 await asyncio.sleep(self._random.random() * self._options.hello_seconds)
                 self._session = self._new_session()
+
+    async def wait_told(self) -> None:
+        """Wait until the orchestrator has everything that it was to be told, and note that."""
+        while True:
+            self._told.clear()
+            if not await self._store.outbox(after=self._session.sender.acked, limit=1):
+                break
+            await self._told.wait()
+        await self._forget_delivered(self._session)
 
     def _new_session(self) -> Session:
         return Session(self._ids.uuid(), self._store.outbox_floor(), self._clock.monotonic())
@@ -240,6 +250,7 @@ class Link:
             case Ack(seq=seq):
                 if session.sender.acknowledge(seq):
                     self._records.outgoing.set()
+                    self._told.set()
             case _ if envelope.seq:
                 session.arrived(envelope)
                 self._arrived.set()

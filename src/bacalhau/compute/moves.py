@@ -25,7 +25,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     """One step of an execution with all that is written along with it.
 
     ``event`` explains the new state. ``tells`` makes the orchestrator hear of it, once the step has
-    been accepted. None leaves a field of the record as it is.
+    been accepted. None leaves a field of the record as it is, and so does ``started_at_ns`` 0.
     """
 
     step: Step
@@ -34,6 +34,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     run_output: RunOutput | None = None
     published_result: SpecConfig | None = None
     retryable: bool = True
+    started_at_ns: int = 0
     tells: bool = False
 
 
@@ -64,6 +65,7 @@ def moved(record: LocalExecution, move: Move, now_ns: int) -> LocalExecution | R
         retryable=move.retryable,
         run_output=record.run_output if move.run_output is None else move.run_output,
         published_result=move.published_result or record.published_result,
+        started_at_ns=move.started_at_ns or record.started_at_ns,
         modify_time=now_ns,
     )
 

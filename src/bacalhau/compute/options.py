@@ -30,7 +30,12 @@ class ComputeOptions:
         resend_seconds: How long to wait for an acknowledgement; doubled with each attempt.
         resend_limit_seconds: The longest wait for an acknowledgement.
         bids_at_once: How many bids are worked out at the same time.
-        sweep_seconds: How long an engine may take at the start to remove leftovers.
+        sweep_seconds: How long an engine may take to remove leftovers.
+        sweep_every_seconds: Time between two looks for leftovers.
+        drain_seconds: How long a node that is told to stop waits for what is being published.
+        tell_seconds: How long it waits then for the orchestrator to take its last messages.
+        leaves_tasks: A node that is told to stop leaves tasks running that its next process can
+            join. False where there will be none.
     """
 
     accept_networked_jobs: bool = False
@@ -50,13 +55,18 @@ class ComputeOptions:
     resend_limit_seconds: float = 30.0
     bids_at_once: int = 16
     sweep_seconds: float = 60.0
+    sweep_every_seconds: float = 300.0
+    drain_seconds: float = 15.0
+    tell_seconds: float = 2.0
+    leaves_tasks: bool = True
 
     @classmethod
     def of(cls, settings: Settings) -> ComputeOptions:
         """Take what an operator can set; the rest keeps its default."""
         admission = "JobAdmissionControl"
         return cls(
-            accept_networked_jobs=settings.flag(f"{admission}.AcceptNetworkedJobs"),
+            accept_networked_jobs=settings.flag(f"{admission}.AcceptNetworkedJobs")
+            and not settings.flag(f"{admission}.RejectNetworkedJobs"),
             reject_stateless_jobs=settings.flag(f"{admission}.RejectStatelessJobs"),
             requires_local_inputs=settings.text(f"{admission}.Locality").lower() == "local",
             probe_exec=settings.text(f"{admission}.ProbeExec"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bacalhau.compute.failures import COMPONENT
 from bacalhau.compute.log_file import LogWriter, end_frame, frames, remove_log
-from bacalhau.errors import TransientError
+from bacalhau.errors import Code, TransientError
 from bacalhau.models import RUN_OUTPUT_LIMIT_BYTES
 from bacalhau.ports import Stream
 from bacalhau.ports.workspace import STDOUT_FILE_LIMIT_BYTES
@@ -204,7 +204,7 @@ def disk_refused(wanted: str, exc: OSError) -> TransientError:
     """Say what could not be done for want of a disk that takes it."""
     return TransientError(
         f"cannot {wanted}: {exc.strerror or exc}",
-        code="DiskError",
+        code=Code.DISK,
         hint="check free space and permissions of the node's data directory",
         component=COMPONENT,
         details={"Path": str(exc.filename)} if exc.filename else {},

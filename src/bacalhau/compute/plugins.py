@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from bacalhau.lib.nearest import did_you_mean
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bacalhau.ports import Clock, Engine, Publisher, Source
 
 CHECK_AGAIN_SECONDS = 60.0
+CHECK_ENGINES_AGAIN_SECONDS = 5.0
+"""An engine depends on a program that may come and go; what it knows of it, it keeps itself."""
+
 _CHECK_LIMIT_SECONDS = 5.0
 
 
@@ -22,11 +27,14 @@ P = TypeVar("P", bound=_Offer)
 
 
 class Offers(Generic[P]):
-    """Plug-ins of one kind by type, in lower case. What they answer is believed for a minute."""
+    """Plug-ins of one kind by type, in lower case. What they answer is believed for a while."""
 
-    def __init__(self, plugins: Mapping[str, P], clock: Clock) -> None:
+    def __init__(
+        self, plugins: Mapping[str, P], clock: Clock, believed_seconds: float = CHECK_AGAIN_SECONDS
+    ) -> None:
         self._plugins = {kind.lower(): plugins[kind] for kind in sorted(plugins)}
         self._clock = clock
+        self._believed_seconds = believed_seconds
         self._answers: dict[str, tuple[float, bool]] = {}
 
     def find(self, kind: str) -> P | None:
@@ -40,14 +48,20 @@ class Offers(Generic[P]):
             return None
         return plugin
 
+    def lacking(self, kind: str) -> str:
+        """Say that the node does not offer a type, with the one that may have been meant."""
+        text = f'this node does not support "{kind}"'
+        guess = "" if kind in self._plugins else did_you_mean(kind, self._plugins)
+        return f"{text}; {guess}" if guess else text
+
     async def names(self) -> list[str]:
         """Return the types that are on offer, sorted."""
         return [kind for kind in self._plugins if await self.get(kind) is not None]
 
     async def _is_available(self, kind: str, plugin: P) -> bool:
         now = self._clock.monotonic()
-        asked, answer = self._answers.get(kind, (now - CHECK_AGAIN_SECONDS, False))
-        if now - asked >= CHECK_AGAIN_SECONDS:
+        asked, answer = self._answers.get(kind, (now - self._believed_seconds, False))
+        if now - asked >= self._believed_seconds:
             answer = await self._ask(plugin)
             self._answers[kind] = (now, answer)
         return answer
@@ -71,7 +85,7 @@ class Plugins:
         publishers: Mapping[str, Publisher],
         clock: Clock,
     ) -> None:
-        self.engines = Offers(engines, clock)
+        self.engines = Offers(engines, clock, CHECK_ENGINES_AGAIN_SECONDS)
         self.sources = Offers(sources, clock)
         self.publishers = Offers(publishers, clock)
         self.all_engines = tuple(engines.values())

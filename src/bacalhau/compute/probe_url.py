@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 import aiohttp
 
 from bacalhau.compute.failures import COMPONENT
-from bacalhau.errors import TransientError, ValidationError
+from bacalhau.errors import Code, TransientError, ValidationError
 from bacalhau.lib.outbound import proxy_for
 from bacalhau.lib.units import format_duration
 from bacalhau.models.decode import decode, parse_json
@@ -48,7 +48,7 @@ async def ask_url(url: str, payload: bytes, *, limit_seconds: float) -> str:
         raise TransientError(
             f'url "{_shown(url)}" cannot be asked whether this node takes the job: '
             f"{_cause(exc, url)}",
-            code="ProbeFailed",
+            code=Code.PROBE_FAILED,
             hint="check JobAdmissionControl.ProbeHTTP of the node, and the service behind it",
             component=COMPONENT,
         ) from exc

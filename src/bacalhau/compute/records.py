@@ -44,10 +44,12 @@ class Records:
         self.outgoing = asyncio.Event()
         self.completed = 0
         self._clock = clock
+        self._live: dict[ExecutionID, LocalExecution] = {}
 
     def read(self, execution_id: ExecutionID) -> LocalExecution | None:
         """Return the record of an execution."""
-        return self.store.execution(execution_id)
+        known = self._live.get(execution_id)
+        return self.store.execution(execution_id) if known is None else known
 
     async def advance(self, execution_id: ExecutionID, move: Move) -> LocalExecution | Refusal:
         """Apply a move durably and return the new record, or why it has no effect.
@@ -82,6 +84,12 @@ class Records:
         )
         try:
             await self._apply(changes)
+        except BaseException:
+            for record in records:
+                self._live.pop(record.id, None)  # who knows what is stored
+            raise
+        else:
+            self._remember(changes.executions)
         finally:
             # Also when the wait was cancelled: the transaction may have been handed over.
             if messages:
@@ -114,7 +122,16 @@ class Records:
     def _is_stored(self, changes: LocalChanges) -> bool:
         """Tell whether an attempt that seemed to fail has been stored after all."""
         wanted = changes.executions
-        return bool(wanted) and all(self.read(record.id) == record for record in wanted)
+        return bool(wanted) and all(self.store.execution(each.id) == each for each in wanted)
+
+    def _remember(self, stored: Sequence[LocalExecution]) -> None:
+        """Keep what is stored of executions that have not ended: it is read at every step."""
+        for record in stored:
+            known = self._live.get(record.id)
+            if record.state.is_terminal:
+                self._live.pop(record.id, None)
+            elif known is None or known.revision < record.revision:
+                self._live[record.id] = record
 
 
 def following(record: LocalExecution) -> LocalExecution:

@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+import structlog
+
 from bacalhau.compute.attempt import Attempt, clean_up
 from bacalhau.compute.failures import COMPONENT
 from bacalhau.compute.moves import Move
-from bacalhau.errors import ExecutionError
+from bacalhau.errors import Code, ExecutionError
 from bacalhau.lifecycle.events import error_event
 from bacalhau.lifecycle.local import Step
 from bacalhau.models import ComputeState, Topic
@@ -23,6 +25,11 @@ if TYPE_CHECKING:
     from bacalhau.compute.ledger import Ledger
     from bacalhau.models import ExecutionID, Resources
     from bacalhau.ports import LocalExecution
+
+
+_BEFORE_ITS_END = (ComputeState.BID_ACCEPTED, ComputeState.RUNNING)
+
+log = structlog.get_logger()
 
 
 class Runner:
@@ -40,7 +47,7 @@ class Runner:
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Live; at the end running tasks are stopped, and run again at the next start."""
+        """Live; at the end running tasks are cancelled. They go on at the next start."""
         async with asyncio.TaskGroup() as group:
             self._group = group
             try:
@@ -54,13 +61,34 @@ class Runner:
         """Queue an execution, unless it is queued or running already."""
         if self._group is None or record.id in self._ledger:
             return
-        if record.state is ComputeState.RUNNING:
-            self._around.door.expect_left(record.id)
         resources = _allocated(record)
         if not self._ledger.can_ever_hold(resources):
             self._group.create_task(self._refuse(record, resources))
         elif self._ledger.enter(record.id, resources, _priority(record)):
             self._start(record.id)
+
+    async def drain(self, limit_seconds: float) -> None:
+        """Start nothing more, let what has only its end to tell do so, and let go of the rest.
+
+        What is let go of goes on at the next start of the node.
+        """
+        self._group = None
+        let_go = [each for each in self._tasks if not self._has_run(each)]
+        log.info(
+            "executions_draining",
+            ending=len(self._tasks) - len(let_go),
+            let_go=len(let_go),
+            queued=self._ledger.queued_count,
+        )
+        for execution_id in let_go:
+            log.info("execution_let_go", execution_id=execution_id)
+            self._tasks[execution_id].cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=limit_seconds)
+
+    def _has_run(self, execution_id: ExecutionID) -> bool:
+        record = self._around.records.read(execution_id)
+        return record is None or record.state not in _BEFORE_ITS_END
 
     def drop(self, execution_id: ExecutionID) -> None:
         """Take an ended execution out of the queue, or stop it, in whatever phase it is."""
@@ -88,7 +116,8 @@ class Runner:
         self._begun[execution_id] = None
         try:
             if record.state.is_executing:
-                await Attempt(record, self._around).carry_out()
+                held = self._ledger.held(execution_id)
+                await Attempt(record, self._around, held).carry_out()
         finally:
             # From here on there is nothing to stop, and nobody may interrupt the cleaning.
             del self._begun[execution_id]
@@ -105,7 +134,7 @@ class Runner:
         """End what this node has no room for: its capacity was lowered since the bid."""
         error = ExecutionError(
             "not enough capacity to run job",
-            code="ResourceExhausted",
+            code=Code.EXHAUSTED,
             hint=f"it was allocated {format_resources(resources)}; "
             f"this node offers {format_resources(self._ledger.capacity)}",
             component=COMPONENT,

@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+import structlog
+
 from bacalhau.compute.attempt import Surroundings
 from bacalhau.compute.bidder import Bidder
 from bacalhau.compute.bidding import BidPolicy
-from bacalhau.compute.engine_door import EngineDoor
 from bacalhau.compute.inbox import Inbox
 from bacalhau.compute.ledger import Ledger
 from bacalhau.compute.link import Link
@@ -18,8 +19,9 @@ from bacalhau.compute.options import ComputeOptions
 from bacalhau.compute.plugins import Plugins
 from bacalhau.compute.portrait import Portrait
 from bacalhau.compute.records import Records
-from bacalhau.compute.recovery import sweep, take_up
+from bacalhau.compute.recovery import Sweeper, take_up
 from bacalhau.compute.runner import Runner
+from bacalhau.errors import BacalhauError
 from bacalhau.models.debug import ActiveExecution, ComputeDebug
 
 if TYPE_CHECKING:
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
         Transport,
     )
     from bacalhau.ports.workspace import Workspace
+
+
+log = structlog.get_logger()
 
 
 class ComputeNode:
@@ -78,7 +83,6 @@ class ComputeNode:
         self._plugins = Plugins(
             engines=engines, sources=sources, publishers=publishers, clock=clock
         )
-        self._door = EngineDoor(self._plugins, limit_seconds=self._options.sweep_seconds)
         self._portrait = Portrait(info=info, plugins=self._plugins, ledger=self._ledger)
         runner = Runner(ledger=self._ledger, around=self._surroundings())
         bidder = Bidder(
@@ -94,11 +98,11 @@ class ComputeNode:
     async def run(self) -> AsyncIterator[None]:
         """Be a compute node.
 
-        What an earlier process left is swept, and what it had not finished goes on, before the
-        orchestrator is spoken to. Leaving stops tasks that run; as their records keep their
-        states, they run again at the next start.
+        What an earlier process had not finished goes on before the orchestrator is spoken to; what
+        it left over is swept meanwhile. Leaving drains: see ``Runner.drain``; engines leave running
+        what the next process can join. Cancelled or failing, the node ends at once, as when it is
+        killed: that loses nothing either.
         """
-        await sweep(self._records, self._door, self._workspace)
         logs = LogStreams(self._records, self._workspace)
         async with (
             self._workforce.open(),
@@ -106,11 +110,29 @@ class ComputeNode:
         ):
             await take_up(self._records, self._workforce)
             async with asyncio.TaskGroup() as group:
-                talking = group.create_task(self._link(endpoint).run())
+                link = self._link(endpoint)
+                tasks = [
+                    group.create_task(link.run()),
+                    group.create_task(self._sweeper().run(self._options.sweep_every_seconds)),
+                ]
                 try:
                     yield
+                    await self._drain(link)
                 finally:
-                    talking.cancel()
+                    for task in tasks:
+                        task.cancel()
+
+    async def _drain(self, link: Link) -> None:
+        """Come to an end in good order; the orchestrator is still spoken to meanwhile."""
+        if self._options.leaves_tasks:
+            for engine in self._plugins.all_engines:
+                engine.let_go()
+        await self._workforce.drain(self._options.drain_seconds)
+        try:
+            async with asyncio.timeout(self._options.tell_seconds):
+                await link.wait_told()
+        except (TimeoutError, BacalhauError):
+            log.info("messages_kept_for_next_start")
 
     async def load(self) -> ComputeNodeInfo:
         """Return what the node offers, and how much of it is free."""
@@ -128,10 +150,18 @@ class ComputeNode:
         return Surroundings(
             records=self._records,
             plugins=self._plugins,
-            door=self._door,
             workspace=self._workspace,
             clock=self._clock,
             read_timeout_seconds=self._options.read_timeout_seconds,
+        )
+
+    def _sweeper(self) -> Sweeper:
+        return Sweeper(
+            records=self._records,
+            ledger=self._ledger,
+            engines=self._plugins.all_engines,
+            workspace=self._workspace,
+            limit_seconds=self._options.sweep_seconds,
         )
 
     def _bid_policy(self) -> BidPolicy:
@@ -170,14 +200,20 @@ class _Workforce:
     def __init__(self, bidder: Bidder, runner: Runner) -> None:
         self._bidder = bidder
         self._runner = runner
+        self._is_open = True
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         async with self._runner.open(), self._bidder.open():
             yield
 
+    async def drain(self, limit_seconds: float) -> None:
+        self._is_open = False
+        await self._runner.drain(limit_seconds)
+
     def bid(self, execution_id: ExecutionID) -> None:
-        self._bidder.bid(execution_id)
+        if self._is_open:
+            self._bidder.bid(execution_id)
 
     def run(self, record: LocalExecution) -> None:
         self._runner.run(record)

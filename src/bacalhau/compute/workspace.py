@@ -31,15 +31,15 @@ from bacalhau.compute.directories import (
 from bacalhau.compute.log_file import LogReader
 from bacalhau.compute.output import FILE_NAMES, FileSink
 from bacalhau.lib.files import write_atomically
-from bacalhau.models import RunOutput
+from bacalhau.models import ExecutionID, RunOutput
 from bacalhau.ports import Stream
 from bacalhau.ports.workspace import TaskFiles
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
     from pathlib import Path
 
-    from bacalhau.models import Execution, ExecutionID
+    from bacalhau.models import Execution
     from bacalhau.ports import Clock, Volume
     from bacalhau.protocol.messages import LogFrame, LogRequest
 
@@ -122,7 +122,7 @@ class DiskWorkspace:
         return sink
 
     async def keep_inputs(self, execution: Execution, volumes: tuple[Volume, ...]) -> None:
-        """Note durably that all inputs are prepared."""
+        """Note for the next process that all inputs are prepared."""
         input_root = self._input_root(execution)
 
         def write() -> None:
@@ -190,31 +190,31 @@ class DiskWorkspace:
 
     # -- leftovers ----------------------------------------------------------------------
 
-    async def sweep(self, live: Collection[ExecutionID]) -> None:
+    async def sweep(self, is_live: Callable[[ExecutionID], bool]) -> None:
         """Remove what belongs to no live execution, and logs older than a day."""
-        kept = frozenset(live)
+        inputs, outputs = await self._in_thread(self._owned_directories)
+        # Asked after looking: what has files by then and is not live will never be.
+        inputs = [path for path in inputs if not is_live(ExecutionID(path.name))]
+        outputs = [path for path in outputs if not is_live(ExecutionID(path.name))]
+        await self._in_thread(lambda: self._sweep(inputs, outputs))
 
-        def sweep() -> None:
-            with disk("look for files of executions that have ended"):
-                self._sweep(kept)
+    def _owned_directories(self) -> tuple[list[Path], list[Path]]:
+        """Return the directories of inputs and of output of all executions that have any."""
+        with disk("look for files of executions that have ended"):
+            jobs = [path for path in directories_in(self._root) if path.name != OUTPUT]
+            inputs = [path for job in jobs for path in directories_in(job)]
+            return inputs, directories_in(self._root / OUTPUT)
 
-        await self._in_thread(sweep)
-
-    def _sweep(self, live: frozenset[ExecutionID]) -> None:
+    def _sweep(self, inputs: list[Path], outputs: list[Path]) -> None:
         oldest_ns = self._clock.now_ns() - LOG_RETENTION_SECONDS * 10**9
-        for job in directories_in(self._root):
-            if job.name == OUTPUT:
-                continue
-            for leftover in directories_in(job):
-                if leftover.name not in live:
-                    discard(leftover)
-            with contextlib.suppress(OSError):
-                job.rmdir()
-        for output in directories_in(self._root / OUTPUT):
-            if output.name not in live:
-                discard(output / "results")
-                if last_change_ns(output / "logs") < oldest_ns:
-                    discard(output)
+        for leftover in inputs:
+            discard(leftover)
+            with contextlib.suppress(OSError):  # another execution of the job is there
+                leftover.parent.rmdir()
+        for output in outputs:
+            discard(output / "results")
+            if last_change_ns(output / "logs") < oldest_ns:
+                discard(output)
 
     # -- logs ---------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bacalhau.config._names import CODE
 from bacalhau.errors import UserError
+from bacalhau.lib.booleans import parse_boolean
 from bacalhau.lib.units import format_duration, parse_duration
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
     from bacalhau.config.key import Key, Value
 
-_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
-_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
 
@@ -55,7 +54,7 @@ def _guarded(key: Key, given: Any, origin: str, read: Callable[[], Value]) -> Va
 
 def _parse(key: Key, text: str) -> Value:
     if isinstance(key.default, bool):
-        return _boolean(text)
+        return parse_boolean(text)
     if isinstance(key.default, int):
         return _number(key, text)
     if isinstance(key.default, tuple):
@@ -84,12 +83,6 @@ def _convert(key: Key, data: Any) -> Value:
     if key.is_duration and data != 0:
         raise ValueError("expected a duration with a unit such as 30s")
     return _parse(key, _text(data))
-
-
-def _boolean(text: str) -> bool:
-    if text in _TRUE or text in _FALSE:
-        return text in _TRUE
-    raise ValueError("expected true or false")
 
 
 def _number(key: Key, text: str) -> int:

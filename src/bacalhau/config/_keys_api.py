@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bacalhau.config.key import MAX_PORT, Key, one_of
+from bacalhau.lib.units import parse_bytes
 
 LEVELS = (
     *("trace", "debug", "info", "warn", "warning", "error", "fatal", "panic"),
@@ -31,52 +32,57 @@ API_KEYS = (
         "Origins of web pages, such as http://localhost:3000, that may use the API beside its own.",
     ),
     Key(
+        "API.MaxBodySize",
+        "10MB",
+        "Largest body of a request, such as a job; larger ones are answered with 413.",
+        check=parse_bytes,
+    ),
+    Key(
+        "API.MaxRequestsPerSecond",
+        1000,
+        "Most requests a second from one address; more are answered with 429.",
+        minimum=1,
+    ),
+    Key(
         "API.TLS.UseTLS",
         False,
         "Connect to the API with https.",
-        is_pending=True,
         aliases=("BACALHAU_API_TLS",),
     ),
     Key(
         "API.TLS.CAFile",
         "",
         "Certificates the client trusts, in place of the system's.",
-        is_pending=True,
         aliases=("BACALHAU_API_CACERT",),
     ),
     Key(
         "API.TLS.Insecure",
         False,
-        "Connect to an API whose certificate cannot be verified.",
-        is_pending=True,
+        "Accept any certificate of the API; has no effect beside CAFile.",
         aliases=("BACALHAU_API_INSECURE",),
     ),
     Key(
         "API.TLS.CertFile",
         "",
-        "Certificate of the API.",
-        is_pending=True,
+        "Certificate of the API, in PEM; with KeyFile, it speaks TLS alone.",
         node_aliases=("BACALHAU_TLS_CERT",),
     ),
     Key(
         "API.TLS.KeyFile",
         "",
         "Private key of the API's certificate.",
-        is_pending=True,
         node_aliases=("BACALHAU_TLS_KEY",),
     ),
     Key(
         "API.TLS.SelfSigned",
         False,
-        "Make a certificate for the API at each start.",
-        is_pending=True,
+        "Make a certificate for the API, in the DataDir, and speak TLS with it.",
         node_aliases=("BACALHAU_TLS_SELFSIGNED",),
     ),
     Key(
         "API.TLS.AutoCert",
         "",
-        "Host name for which a certificate is obtained by ACME.",
-        is_pending=True,
+        "Host name for a certificate by ACME; refused, as that is not supported yet.",
         node_aliases=("BACALHAU_AUTO_TLS",),
     ),
     Key(
@@ -88,15 +94,20 @@ API_KEYS = (
     Key(
         "API.Auth.Methods",
         '{"ClientKey":{"Type":"challenge"}}',
-        "Ways to authenticate, by name, each with Type and PolicyPath.",
+        "Ways to log in, by name, each with Type (challenge or ask) and PolicyPath.",
         is_document=True,
-        is_pending=True,
     ),
     Key(
         "API.Auth.AccessPolicyPath",
         "",
-        "Policy that says who may do what; empty allows everything.",
-        is_pending=True,
+        "Policy that says who may do what: builtin:namespaces; empty allows everything.",
+    ),
+    Key(
+        "API.Auth.TokenLifetime",
+        "720h0m0s",
+        "Time that a token is valid after logging in.",
+        is_duration=True,
+        minimum=1,
     ),
     Key(
         "API.Auth.Users",
@@ -128,7 +139,6 @@ PROCESS_KEYS = (
         "puuid",
         "How a node without a name makes one: puuid, uuid, hostname, aws or gcp.",
         check=one_of(*PROVIDERS),
-        is_pending=True,
         node_aliases=("BACALHAU_NODE_NAMEPROVIDER",),
     ),
     Key("NodeID", "", "Name of this node; made up and kept when empty."),
@@ -172,7 +182,6 @@ LOG_KEYS = (
         "default",
         "Form of log lines: default, json or cmd.",
         check=one_of("default", "json", "cmd"),
-        is_pending=True,
     ),
     Key(
         "Logging.LogDebugInfoInterval",
@@ -180,7 +189,6 @@ LOG_KEYS = (
         "Time between two accounts of what runs on a node; 0 is never.",
         is_duration=True,
         minimum=-1,
-        is_pending=True,
     ),
     Key(
         "UpdateConfig.Interval",

@@ -40,9 +40,8 @@ COMPUTE_KEYS = (
     Key(
         "Compute.Heartbeat.ResourceUpdateInterval",
         "30s",
-        "Time between two accounts of free capacity.",
+        "Kept for older configurations; every sign of life tells what is free.",
         is_duration=True,
-        is_pending=True,
     ),
     Key(
         "Compute.Heartbeat.Interval",
@@ -164,10 +163,35 @@ ENGINE_KEYS = (
     ),
     Key("Engines.Types.Docker.StopTimeout", "10s", "Grace before SIGKILL.", is_duration=True),
     Key(
+        "Engines.Types.Docker.Registries",
+        "",
+        "Users of image registries, by registry, each with Username and Password.",
+        is_document=True,
+    ),
+    Key(
+        "Engines.Types.Docker.ExtraPlatforms",
+        (),
+        "Platforms that this node runs beside its own, such as linux/arm64 where it is emulated.",
+    ),
+    Key(
+        "Engines.Types.Docker.DropCapabilities",
+        ("AUDIT_WRITE", "MKNOD", "NET_RAW", "SETFCAP"),
+        "What root in a container may not do; ALL for everything.",
+    ),
+    Key(
+        "Engines.Types.Docker.ShmSize",
+        "",
+        "Size of /dev/shm in containers; empty leaves it to Docker.",
+    ),
+    Key(
+        "Engines.Types.Docker.AllowedPrivateNetworks",
+        (),
+        "Networks that are not public and that tasks with the HTTP network may reach.",
+    ),
+    Key(
         f"{_CACHE}.Size",
         1000,
         "Images whose description is remembered.",
-        is_pending=True,
         node_aliases=(f"{_CACHE_VARIABLE}_SIZE",),
     ),
     Key(
@@ -175,21 +199,24 @@ ENGINE_KEYS = (
         "1h0m0s",
         "Time that the description of an image is remembered.",
         is_duration=True,
-        is_pending=True,
         node_aliases=(f"{_CACHE_VARIABLE}_DURATION",),
     ),
     Key(
         f"{_CACHE}.Refresh",
         "1h0m0s",
-        "Time between two looks for descriptions that are too old.",
+        "Kept for older configurations; what is too old is not used anyway.",
         is_duration=True,
-        is_pending=True,
         node_aliases=(f"{_CACHE_VARIABLE}_FREQUENCY",),
+    ),
+    Key(
+        "Engines.Types.WASM.LegacyExitCode",
+        False,
+        "Give modules that end without an exit code -1, as v1.5 does, instead of 0.",
     ),
 )
 
 DOWNLOAD_KEYS = (
-    Key("ResultDownloaders.Disabled", (), "Kinds of results not to download.", is_pending=True),
+    Key("ResultDownloaders.Disabled", (), "Kinds of results not to download."),
     Key(
         "ResultDownloaders.Timeout",
         "0s",
@@ -227,8 +254,7 @@ ADMISSION_KEYS = (
     Key(
         f"{_ADMISSION}.RejectNetworkedJobs",
         False,
-        "Refuse jobs that use the network.",
-        is_pending=True,
+        "Refuse jobs that use the network, whatever AcceptNetworkedJobs says.",
     ),
     Key(
         f"{_ADMISSION}.ProbeHTTP",

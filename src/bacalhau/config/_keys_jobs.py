@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bacalhau.config.key import Key
 from bacalhau.lib.units import parse_bytes, parse_cpu, parse_gpu
-
-IN_USE = frozenset(
-    {"JobDefaults.Batch.Task.Resources.CPU", "JobDefaults.Batch.Task.Resources.Memory"}
-)
-"""Those that have an effect already."""
 
 
 def _of_every_type(kind: str) -> tuple[Key, ...]:
@@ -45,12 +38,9 @@ def _of_types_that_end(kind: str) -> tuple[Key, ...]:
     )
 
 
-JOB_KEYS = tuple(
-    replace(key, is_pending=key.name not in IN_USE)
-    for key in (
-        *_of_types_that_end("Batch"),
-        *_of_types_that_end("Ops"),
-        *_of_every_type("Daemon"),
-        *_of_every_type("Service"),
-    )
+JOB_KEYS = (
+    *_of_types_that_end("Batch"),
+    *_of_types_that_end("Ops"),
+    *_of_every_type("Daemon"),
+    *_of_every_type("Service"),
 )

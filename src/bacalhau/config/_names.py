@@ -5,9 +5,9 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from bacalhau.config.keys import BY_NAME, Key
-from bacalhau.errors import UserError
+from bacalhau.errors import Code, UserError
 
-CODE = "ConfigurationError"
+CODE = Code.CONFIGURATION
 
 _TOKENS = "Orchestrator.Auth.Token or Compute.Auth.Token"
 _OLD = {

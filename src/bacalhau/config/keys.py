@@ -37,10 +37,7 @@ KEYS: tuple[Key, ...] = (
 
 BY_NAME = {key.name.lower(): key for key in KEYS}
 
-KEYLESS_SECTIONS = {
-    "Engines.Types.Docker.ManifestCache.Refresh": "Engines.Types.WASM",
-    "UpdateConfig.Interval": "FeatureFlags",
-}
+KEYLESS_SECTIONS = {"UpdateConfig.Interval": "FeatureFlags"}
 """Sections that v1.5 has although no key is in them, by the key they stand behind."""
 
 

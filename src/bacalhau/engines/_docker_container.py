@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bacalhau.engines._docker_errors import COMPONENT
-from bacalhau.errors import ExecutionError
-from bacalhau.models import NetworkType
+from bacalhau.engines._docker_gpus import gpu_config
+from bacalhau.models import ExecutionID
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
-    from bacalhau.engines._docker_params import DockerParams
-    from bacalhau.models import GPU, ExecutionID, JobID, NetworkConfig, NodeID, Resources
+    from bacalhau.engines._docker_options import DockerOptions
+    from bacalhau.models import JobID, NodeID, Resources
+    from bacalhau.models.specs.docker import DockerParams
     from bacalhau.ports import TaskRun, Volume
 
 EXECUTOR_LABEL = "bacalhau-executor"
 _JOB_LABEL = "bacalhau-jobID"
 EXECUTION_LABEL = "bacalhau-executionID"
+DIRECTORY_LABEL = "bacalhau-dataDirectory"
 
 _PIDS_LIMIT = 4096
 _MINIMUM_CPUS = 0.01
@@ -30,9 +31,14 @@ _LOG_CONFIG = {"Type": "json-file", "Config": {"max-size": "1g", "max-file": "2"
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A node, as its containers name it."""
+    """A node, as its containers name it.
+
+    Its data directory is named, too: a second node with the same name must not take the first
+    one's containers for leftovers of its own.
+    """
 
     node_id: NodeID
+    directory: str
 
     @property
     def executor(self) -> str:
@@ -41,38 +47,87 @@ class Owner:
 
     def container_name(self, job_id: JobID, execution_id: ExecutionID) -> str:
         """Return the name of a task's container."""
-        name = f"bacalhau-{self.executor}-{job_id}-{execution_id}-executor"
-        return re.sub(r"[^a-zA-Z0-9_.-]", "-", name)
+        return self._name(job_id, execution_id, "executor")
+
+    def network_name(self, job_id: JobID, execution_id: ExecutionID) -> str:
+        """Return the name of the network that a task has for itself."""
+        return self._name(job_id, execution_id, "network")
 
     def labels(self, job_id: JobID, execution_id: ExecutionID) -> dict[str, str]:
-        """Return the labels of a task's container."""
+        """Return the labels of a task's container and of its network."""
         return {
             EXECUTOR_LABEL: self.executor,
             _JOB_LABEL: f"{self.executor}{job_id}",
             EXECUTION_LABEL: self.execution_label(execution_id),
+            DIRECTORY_LABEL: self.directory,
         }
+
+    def own_labels(self) -> list[str]:
+        """Return the labels that everything of this node has, as the daemon's filters take them."""
+        return [f"{EXECUTOR_LABEL}={self.executor}", f"{DIRECTORY_LABEL}={self.directory}"]
+
+    def execution_of(self, labels: Mapping[str, str]) -> ExecutionID:
+        """Return the execution that something of this node belongs to."""
+        return ExecutionID(labels.get(EXECUTION_LABEL, "").removeprefix(self.executor))
 
     def execution_label(self, execution_id: ExecutionID) -> str:
         """Return the value of the label that finds an execution's container."""
         return f"{self.executor}{execution_id}"
 
+    def _name(self, job_id: JobID, execution_id: ExecutionID, what: str) -> str:
+        name = f"bacalhau-{self.executor}-{job_id}-{execution_id}-{what}"
+        return re.sub(r"[^a-zA-Z0-9_.-]", "-", name)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attachment:
+    """How a container is attached to a network: Docker's mode, and what the task is told of it."""
+
+    mode: str
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+NO_NETWORK = "none"
+HOST_NETWORK = "host"
+
 
 def container_config(
-    owner: Owner, params: DockerParams, run: TaskRun, *, has_init: bool
+    owner: Owner,
+    params: DockerParams,
+    run: TaskRun,
+    *,
+    attachment: Attachment,
+    options: DockerOptions,
+    has_init: bool,
 ) -> dict[str, Any]:
     """Return the body of the request that creates a task's container.
 
     ``has_init``: the daemon has the small init program that collects orphaned processes.
+
+    Raises:
+        ExecutionError: a GPU cannot be given to it.
     """
     config: dict[str, Any] = {
         "Image": params.image,
         "Tty": False,
         "AttachStdin": False,
         "OpenStdin": False,
-        "Env": _environment(params, run.env),
+        "Env": _environment(params, run.env, attachment.env),
         "Labels": owner.labels(run.job_id, run.execution_id),
-        "NetworkDisabled": run.network.type is NetworkType.NONE,
-        "HostConfig": _host_config(run, has_init=has_init),
+        "NetworkDisabled": attachment.mode == NO_NETWORK,
+        "HostConfig": {
+            "NetworkMode": attachment.mode,
+            "Mounts": [*map(_mount, run.inputs), *map(_mount, run.outputs)],
+            "PidsLimit": _PIDS_LIMIT,
+            "SecurityOpt": ["no-new-privileges"],
+            "CapDrop": list(options.dropped_capabilities),
+            "LogConfig": _LOG_CONFIG,
+            "Init": has_init,
+            **_hosts(attachment),
+            **({"ShmSize": options.shm_bytes} if options.shm_bytes else {}),
+            **_limits(run.resources),
+            **gpu_config(run.resources.gpus),
+        },
     }
     if params.entrypoint is not None:
         config["Entrypoint"] = params.entrypoint
@@ -83,41 +138,22 @@ def container_config(
     return config
 
 
-def network_problem(network: NetworkConfig) -> str:
-    """Return what a node cannot do of a network, as the end of "does not ...", or nothing."""
-    if network.type in _NETWORK_MODES:
-        return ""
-    return f'run docker tasks with network type "{network.type}", only None and Full'
-
-
-_NETWORK_MODES = {NetworkType.NONE: "none", NetworkType.FULL: "host"}
-
-
-def _environment(params: DockerParams, env: dict[str, str]) -> list[str]:
-    merged: dict[str, str | None] = {**env, **params.variables()}
+def _environment(
+    params: DockerParams, env: Mapping[str, str], network: Mapping[str, str]
+) -> list[str]:
+    merged: dict[str, str | None] = {**env, **params.variables(), **network}
     return [name if value is None else f"{name}={value}" for name, value in merged.items()]
 
 
-def _host_config(run: TaskRun, *, has_init: bool) -> dict[str, Any]:
-    mode = _NETWORK_MODES.get(run.network.type)
-    if mode is None:
-        raise ExecutionError(
-            f"this node does not {network_problem(run.network)}", component=COMPONENT
-        )
-    config: dict[str, Any] = {
-        "NetworkMode": mode,
-        "Mounts": [*map(_mount, run.inputs), *map(_mount, run.outputs)],
-        "PidsLimit": _PIDS_LIMIT,
-        "SecurityOpt": ["no-new-privileges"],
-        "LogConfig": _LOG_CONFIG,
-        "Init": has_init,
-        **_limits(run.resources),
-        **_gpu_config(run.resources.gpus),
-    }
-    if mode == "host":
+def _hosts(attachment: Attachment) -> dict[str, list[str]]:
+    if attachment.mode == NO_NETWORK:
+        return {}
+    if attachment.mode == HOST_NETWORK:
         # The host's own services are at its loopback address here, also where there is no bridge.
-        config["ExtraHosts"] = ["host.docker.internal:127.0.0.1"]
-    return config
+        return {"ExtraHosts": ["host.docker.internal:127.0.0.1"]}
+    # Only the proxy looks names up. Docker would ask the host's name server for the task, and
+    # names can carry data out.
+    return {"Dns": ["127.0.0.1"]}
 
 
 def _limits(resources: Resources) -> dict[str, int]:
@@ -136,15 +172,3 @@ def _mount(volume: Volume) -> dict[str, Any]:
         "Target": volume.target,
         "ReadOnly": volume.read_only,
     }
-
-
-def _gpu_config(gpus: Sequence[GPU]) -> dict[str, Any]:
-    if not gpus:
-        return {}
-    for gpu in gpus:
-        if gpu.vendor != "NVIDIA":
-            raise ExecutionError(
-                f'job requires GPU from unsupported vendor "{gpu.vendor}"', component=COMPONENT
-            )
-    request = {"DeviceIDs": [str(gpu.index) for gpu in gpus], "Capabilities": [["gpu"]]}
-    return {"DeviceRequests": [request]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,20 +12,26 @@ from typing import TYPE_CHECKING, Any
 
 import aiodocker
 import aiohttp
+import structlog
 
 from bacalhau.engines._docker_errors import COMPONENT, translated
-from bacalhau.errors import BacalhauError, UserError
+from bacalhau.errors import BacalhauError, Code, TransientError, UserError
+from bacalhau.lib.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from bacalhau.ports import Clock
 
+_log = structlog.get_logger(__name__)
+
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 CONNECT_SECONDS = 5.0
 REQUEST_SECONDS = 60.0
-_PROBE_SECONDS = 1.0
+_PROBE_SECONDS = 4.0
 _FACTS_LIFE_SECONDS = 10.0
+_ABSENCE_SECONDS = 600.0
+_AGAIN = Backoff(initial_seconds=0.5, maximum_seconds=5)
 
 STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
 """For answers that come as long as a task runs; who reads them minds the time."""
@@ -51,7 +58,7 @@ async def connect(environment: Mapping[str, str]) -> AsyncIterator[aiodocker.Doc
     else:
         raise UserError(
             f'DOCKER_HOST="{host}" names no address of a Docker daemon',
-            code="ConfigurationError",
+            code=Code.CONFIGURATION,
             hint="write unix:///PATH or tcp://HOST:PORT, or leave it unset",
             component=COMPONENT,
         )
@@ -76,7 +83,7 @@ def _tls(environment: Mapping[str, str]) -> ssl.SSLContext:
     except OSError as exc:
         raise UserError(
             f'cannot read the certificates for the Docker daemon in "{folder}": {exc}',
-            code="ConfigurationError",
+            code=Code.CONFIGURATION,
             hint="DOCKER_CERT_PATH must hold ca.pem, cert.pem and key.pem",
             component=COMPONENT,
         ) from exc
@@ -97,37 +104,94 @@ class DaemonFacts:
 
 
 class Daemon:
-    """Facts about the daemon, asked for again when they are some seconds old."""
+    """Facts about the daemon, asked for again when they are some seconds old; and its absences.
+
+    A daemon that is away, for an upgrade say, is waited for by those who need it, for ten minutes.
+    """
 
     def __init__(self, docker: aiodocker.Docker, clock: Clock) -> None:
         self._docker = docker
         self._clock = clock
         self._facts: DaemonFacts | None = None
         self._asked_at = 0.0
+        self._away_since: float | None = None
 
     async def facts(self) -> DaemonFacts:
-        """Return what is known, asking when that is old.
+        """Return what is known, asking when that is old. A daemon that is slow has not changed.
 
         Raises:
-            TransientError: the daemon does not answer within a second.
+            TransientError: the daemon does not answer, or not in time.
         """
-        if self._facts and self._clock.monotonic() - self._asked_at < _FACTS_LIFE_SECONDS:
+        is_fresh = self._clock.monotonic() - self._asked_at < _FACTS_LIFE_SECONDS
+        if self._facts and is_fresh and self._away_since is None:
             return self._facts
-        with translated("ask the Docker daemon for its version"):
-            async with asyncio.timeout(_PROBE_SECONDS):
-                version = await self._docker.version()
-                info = await self._docker.system.info()
-        self._facts = _facts(version, info)
-        self._asked_at = self._clock.monotonic()
-        return self._facts
+        try:
+            return await self._ask()
+        except TransientError as exc:
+            if exc.code == Code.DEADLINE and self._facts:
+                return self._facts
+            raise
 
-    async def is_available(self) -> bool:
+    async def answers(self) -> bool:
         """Tell whether the daemon answers."""
         try:
             await self.facts()
         except BacalhauError:
             return False
         return True
+
+    async def is_available(self) -> bool:
+        """Tell whether there is a daemon: it answers, or it did until a short while ago."""
+        return await self.answers() or (self._facts is not None and not self._is_gone())
+
+    async def wait_back(self, exc: TransientError) -> None:
+        """Wait until a daemon answers again that could not be reached.
+
+        Raises:
+            TransientError: ``exc``, when it was of another kind or the daemon stays away.
+        """
+        if exc.code != Code.DOCKER_UNAVAILABLE:
+            raise exc
+        self._note_absence(exc)
+        attempt = 0
+        while not self._is_gone():
+            await asyncio.sleep(_AGAIN.delay(attempt, draw=0))
+            attempt += 1
+            with contextlib.suppress(TransientError):
+                await self._ask()
+                return
+        raise exc
+
+    async def _ask(self) -> DaemonFacts:
+        try:
+            with translated("ask the Docker daemon for its version"):
+                async with asyncio.timeout(_PROBE_SECONDS):
+                    version = await self._docker.version()
+                    info = await self._docker.system.info()
+        except TransientError as exc:
+            if exc.code == Code.DOCKER_UNAVAILABLE:
+                self._note_absence(exc)
+            raise
+        self._note_presence()
+        self._facts = _facts(version, info)
+        self._asked_at = self._clock.monotonic()
+        return self._facts
+
+    def _is_gone(self) -> bool:
+        """Tell whether it has been away for too long to be waited for."""
+        since = self._away_since
+        return since is not None and self._clock.monotonic() - since > _ABSENCE_SECONDS
+
+    def _note_absence(self, exc: TransientError) -> None:
+        if self._away_since is None:
+            self._away_since = self._clock.monotonic()
+            _log.warning("docker_daemon_away", error=exc.message, hint=exc.hint)
+
+    def _note_presence(self) -> None:
+        if self._away_since is not None:
+            seconds = self._clock.monotonic() - self._away_since
+            _log.info("docker_daemon_back", seconds=round(seconds, 1))
+            self._away_since = None
 
 
 def _facts(version: Mapping[str, Any], info: Mapping[str, Any]) -> DaemonFacts:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 from aiodocker.exceptions import DockerError
 
-from bacalhau.errors import BacalhauError, ExecutionError, TransientError
+from bacalhau.errors import BacalhauError, Code, ExecutionError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,16 +17,17 @@ COMPONENT = "Docker"
 NOT_CONNECTED = 900
 """The status that aiodocker gives to a daemon that cannot be reached."""
 
+_NOT_FOUND = 404
 _HTTP_SERVER_ERROR = 500
 _CODES = {
-    400: "InvalidParameter",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "NotFound",
-    409: "Conflict",
-    500: "SystemError",
-    501: "NotImplemented",
-    503: "Unavailable",
+    400: Code.INVALID_PARAMETER,
+    401: Code.UNAUTHORIZED,
+    403: Code.FORBIDDEN,
+    404: Code.NOT_FOUND,
+    409: Code.CONFLICT,
+    500: Code.SYSTEM,
+    501: Code.NOT_IMPLEMENTED,
+    503: Code.DOCKER_UNAVAILABLE,
 }
 
 
@@ -50,7 +51,7 @@ def translated(
     except TimeoutError as exc:
         raise TransientError(
             f"{action}: the Docker daemon did not answer in time",
-            code="Deadline",
+            code=Code.DEADLINE,
             component=COMPONENT,
         ) from exc
     except aiohttp.ClientError as exc:
@@ -62,7 +63,7 @@ def docker_error(exc: DockerError, action: str) -> BacalhauError:
     if exc.status == NOT_CONNECTED:
         return connection_lost(exc, action)
     message = f"{action}: {exc.message}"
-    code = _CODES.get(exc.status, "UnknownError")
+    code = _CODES.get(exc.status, Code.UNKNOWN)
     if exc.status >= _HTTP_SERVER_ERROR or exc.status == 0:
         return TransientError(message, code=code, component=COMPONENT)
     return ExecutionError(message, code=code, component=COMPONENT)
@@ -73,10 +74,24 @@ def connection_lost(exc: Exception, action: str) -> TransientError:
     detail = exc.message if isinstance(exc, DockerError) else str(exc) or type(exc).__name__
     return TransientError(
         f"{action}: {detail}",
-        code="Unavailable",
+        code=Code.DOCKER_UNAVAILABLE,
         hint="check on the node that the Docker daemon runs, and DOCKER_HOST",
         component=COMPONENT,
     )
+
+
+def create_error(exc: DockerError, image: str) -> BacalhauError:
+    """Translate the refusal to create a container."""
+    if exc.status == _NOT_FOUND:
+        return image_error(exc, image)
+    if "bind source path does not exist" in exc.message:
+        return TransientError(
+            f"the Docker daemon does not see this node's files: {exc.message}",
+            code=Code.NOT_FOUND,
+            hint="the daemon must run on the node itself; see DOCKER_HOST",
+            component=COMPONENT,
+        )
+    return docker_error(exc, "create the container")
 
 
 def start_error(exc: DockerError) -> BacalhauError:
@@ -111,15 +126,16 @@ def image_error(exc: DockerError, image: str) -> BacalhauError:
     if "toomanyrequests" in text or "too many requests" in text:
         return TransientError(
             f'the registry limits how often images are pulled: "{image}": {exc.message}',
-            code="TooManyRequests",
-            hint="wait, or set DOCKER_USERNAME and DOCKER_PASSWORD on the node",
+            code=Code.TOO_MANY_REQUESTS,
+            hint="wait, or log in on the node: docker login, or DOCKER_USERNAME and"
+            " DOCKER_PASSWORD",
             component=COMPONENT,
             details=details,
         )
     if "invalid reference format" in text:
         return ExecutionError(
             f'invalid image format: "{image}"',
-            code="ImageInvalid",
+            code=Code.IMAGE_INVALID,
             hint="write [REGISTRY/]NAME[:TAG][@DIGEST] in lower case",
             component=COMPONENT,
             details=details,
@@ -127,9 +143,10 @@ def image_error(exc: DockerError, image: str) -> BacalhauError:
     if exc.status in (401, 403, 404) or any(mark in text for mark in _ABSENT):
         return ExecutionError(
             f'image not available: "{image}"',
-            code="ImageNotFound",
+            code=Code.IMAGE_NOT_FOUND,
             hint="check that the image's name is right and that the registry has it; for a private"
-            " image set DOCKER_USERNAME and DOCKER_PASSWORD on the node",
+            " image log in on the node (docker login), or set DOCKER_USERNAME and DOCKER_PASSWORD"
+            " there for Docker Hub",
             component=COMPONENT,
             details={**details, "Reason": exc.message},
         )
@@ -137,11 +154,33 @@ def image_error(exc: DockerError, image: str) -> BacalhauError:
         return connection_lost(exc, f'look for the image "{image}"')
     return TransientError(
         f'cannot get the image "{image}": {exc.message}',
-        code="SystemError",
+        code=Code.SYSTEM,
         hint="check that the node reaches the image's registry",
         component=COMPONENT,
         details=details,
     )
 
 
-_ABSENT = ("manifest unknown", "not found", "pull access denied", "repository does not exist")
+def not_here(image: str) -> ExecutionError:
+    """Tell that an image is not on the node, which may not pull it."""
+    return ExecutionError(
+        f'image not available: "{image}" is not on this node, and may not be pulled',
+        code=Code.IMAGE_NOT_FOUND,
+        hint="pull it on the node, or let it be pulled: PullPolicy IfNotPresent, and no"
+        " SKIP_IMAGE_PULL in the node's environment",
+        component=COMPONENT,
+        details={"Image": image},
+    )
+
+
+_ABSENT = (
+    "manifest unknown",
+    "not found",
+    "no such image",
+    "pull access denied",
+    "repository does not exist",
+    "no basic auth credentials",
+    "unauthorized",
+    "authentication required",
+    "access to the resource is denied",
+)

@@ -6,94 +6,132 @@ import asyncio
 import base64
 import json
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import aiodocker
 import aiohttp
+import structlog
 
 from bacalhau.engines._docker_daemon import CONNECT_SECONDS, stream
-from bacalhau.engines._docker_errors import image_error, translated
-from bacalhau.engines._docker_reference import DOCKER_HUB, Reference, parse_reference
+from bacalhau.engines._docker_errors import image_error, not_here, translated
+from bacalhau.models.specs.docker import PullPolicy
+from bacalhau.models.specs.images import Reference, parse_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
+    from bacalhau.engines._docker_options import DockerOptions
     from bacalhau.ports import Clock
 
+_log = structlog.get_logger(__name__)
+
 _UNKNOWN = "unknown/unknown"
-_CACHED_IMAGES = 1000
-_CACHE_LIFE_SECONDS = 3600.0
+_SEEN_SECONDS = 60.0
 _REGISTRY_SECONDS = 60.0
 _NO_PROGRESS_SECONDS = 300.0
+_PROGRESS_SECONDS = 3.0
 _NOT_FOUND = 404
+
+
+class Logins(Protocol):
+    """Knows what a registry is told of who asks."""
+
+    async def of(self, registry: str) -> dict[str, str] | None:
+        """Return the login for a registry as the daemon takes it, or None."""
+        ...
 
 
 class Images:
     """What the daemon and the registries have. Platforms are texts such as ``linux/amd64``.
 
     An image that is here, for the right platform, is used without asking a registry, also when it
-    was built here and no registry knows it. A tag that moved is not pulled again.
+    was built here and no registry knows it. A tag that moved is only pulled again when the task
+    says so.
     """
 
     def __init__(
-        self, docker: aiodocker.Docker, clock: Clock, environment: Mapping[str, str]
+        self, docker: aiodocker.Docker, clock: Clock, options: DockerOptions, logins: Logins
     ) -> None:
         self._docker = docker
         self._clock = clock
-        self._environment = environment
-        self._known: OrderedDict[str, tuple[float, tuple[str, ...]]] = OrderedDict()
+        self._pulls = options.pulls
+        self._logins = logins
+        self._seen = _Memory(options.cached_images, clock)
+        self._known = _Memory(options.cached_images, clock)
+        self._life_seconds = options.cache_seconds
 
-    async def platforms(self, image: str, wanted: str) -> tuple[str, ...]:
-        """Return the platforms that an image is there for; at least ``wanted`` if it is local.
+    async def platforms(
+        self, image: str, wanted: Collection[str], policy: PullPolicy
+    ) -> tuple[str, ...]:
+        """Return the platforms that an image is there for; only a wanted one if it is local.
 
         Raises:
             ExecutionError: code ``ImageNotFound`` or ``ImageInvalid``.
             TransientError: the daemon or the registry does not answer.
         """
-        if await self._local_platform(image) == wanted:
-            return (wanted,)
-        now = self._clock.monotonic()
-        until, platforms = self._known.get(image, (0.0, ()))
-        if now < until:
-            self._known.move_to_end(image)
-            return platforms
-        platforms = await self._ask_registry(image)
-        # What a digest names never changes.
-        life = float("inf") if "@" in image else _CACHE_LIFE_SECONDS
-        self._known[image] = (now + life, platforms)
-        while len(self._known) > _CACHED_IMAGES:
-            self._known.popitem(last=False)
-        return platforms
+        local = await self._local_platform(image)
+        if local in wanted:
+            return (local,)
+        if not self._may_pull(policy):
+            raise not_here(image)
+        known = self._known.recall(image)
+        if known is None:
+            known = await self._ask_registry(image)
+            # What a digest names never changes.
+            self._known.note(image, known, float("inf") if "@" in image else self._life_seconds)
+        return known
 
-    async def ensure(self, image: str, platform: str) -> None:
-        """Pull an image unless it is here.
+    async def ensure(self, image: str, wanted: Collection[str], policy: PullPolicy) -> str:
+        """Pull an image unless it is here; return the platform that it is for.
 
         Raises:
             ExecutionError: as ``platforms``.
             TransientError: as ``platforms``; also a pull without any progress.
         """
-        if "SKIP_IMAGE_PULL" in self._environment:
-            return
-        if await self._local_platform(image) == platform:
-            return
-        reference = self._reference(image)
+        local = await self._local_platform(image)
+        must_pull = policy is PullPolicy.ALWAYS and self._pulls
+        if local in wanted and not must_pull:
+            return local
+        if not self._may_pull(policy):
+            raise not_here(image)
+        offered = () if must_pull else await self.platforms(image, wanted, policy)
+        platform = next((each for each in wanted if each in offered), next(iter(wanted)))
+        await self._pull(image, platform)
+        self.forget(image)
+        return platform
+
+    def forget(self, image: str) -> None:
+        """Look at an image anew the next time: it is not what it was."""
+        self._seen.forget(image)
+
+    def _may_pull(self, policy: PullPolicy) -> bool:
+        return self._pulls and policy is not PullPolicy.NEVER
+
+    async def _pull(self, image: str, platform: str) -> None:
+        reference = _reference(image)
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=CONNECT_SECONDS, sock_read=_NO_PROGRESS_SECONDS
         )
+        login = await self._logins.of(reference.registry)
+        told_at = self._clock.monotonic()
         with translated(f'pull the image "{image}"', lambda exc: image_error(exc, image)):
             progress = self._docker.images.pull(  # type: ignore[call-overload]
                 str(reference),
                 tag="",  # It is part of the reference.
-                auth=self._credentials(reference),
+                auth=login,
                 platform=platform,
                 stream=True,
                 timeout=timeout,  # More than its annotation says is understood.
             )
-            async for _ in progress:
-                pass
+            async for step in progress:
+                if self._clock.monotonic() - told_at >= _PROGRESS_SECONDS:
+                    told_at = self._clock.monotonic()
+                    _log.info("image_pull", image=image, **_told(step))
 
     async def _local_platform(self, image: str) -> str:
         """Return the platform of the image that is here, or an empty text."""
+        if seen := self._seen.recall(image):
+            return seen[0]
         with translated(f'look for the image "{image}"', lambda exc: image_error(exc, image)):
             try:
                 found = await self._docker.images.inspect(image)
@@ -101,13 +139,15 @@ class Images:
                 if exc.status == _NOT_FOUND:
                     return ""
                 raise
-        return f"{found.get('Os', '')}/{found.get('Architecture', '')}"
+        platform = f"{found.get('Os', '')}/{found.get('Architecture', '')}"
+        self._seen.note(image, (platform,), _SEEN_SECONDS)
+        return platform
 
     async def _ask_registry(self, image: str) -> tuple[str, ...]:
-        reference = self._reference(image)
+        reference = _reference(image)
         headers = {}
-        if credentials := self._credentials(reference):
-            payload = {**credentials, "serveraddress": reference.registry}
+        if login := await self._logins.of(reference.registry):
+            payload = {**login, "serveraddress": reference.registry}
             encoded = base64.urlsafe_b64encode(json.dumps(payload).encode())
             headers["X-Registry-Auth"] = encoded.decode()
         action = f'ask the registry for the image "{image}"'
@@ -120,20 +160,37 @@ class Images:
             ):
                 return _platforms(await response.json())
 
-    def _credentials(self, reference: Reference) -> dict[str, str] | None:
-        """Return what the environment has for Docker Hub; it is shown to no other registry."""
-        user = self._environment.get("DOCKER_USERNAME", "")
-        password = self._environment.get("DOCKER_PASSWORD", "")
-        if reference.registry != DOCKER_HUB or not user or not password:
-            return None
-        return {"username": user, "password": password}
 
-    @staticmethod
-    def _reference(image: str) -> Reference:
-        reference = parse_reference(image)
-        if reference is None:
-            raise image_error(aiodocker.DockerError(400, "invalid reference format"), image)
-        return reference
+class _Memory:
+    """A bounded number of answers, each for a time; what was not used for longest goes first."""
+
+    def __init__(self, size: int, clock: Clock) -> None:
+        self._size = size
+        self._clock = clock
+        self._entries: OrderedDict[str, tuple[float, tuple[str, ...]]] = OrderedDict()
+
+    def recall(self, key: str) -> tuple[str, ...] | None:
+        until, answer = self._entries.get(key, (0.0, ()))
+        if self._clock.monotonic() >= until:
+            self._entries.pop(key, None)
+            return None
+        self._entries.move_to_end(key)
+        return answer
+
+    def note(self, key: str, answer: tuple[str, ...], life_seconds: float) -> None:
+        self._entries[key] = (self._clock.monotonic() + life_seconds, answer)
+        while len(self._entries) > self._size:
+            self._entries.popitem(last=False)
+
+    def forget(self, key: str) -> None:
+        self._entries.pop(key, None)
+
+
+def _reference(image: str) -> Reference:
+    reference = parse_reference(image)
+    if reference is None:
+        raise image_error(aiodocker.DockerError(400, "invalid reference format"), image)
+    return reference
 
 
 def _platforms(answer: Mapping[str, Any]) -> tuple[str, ...]:
@@ -143,3 +200,8 @@ def _platforms(answer: Mapping[str, Any]) -> tuple[str, ...]:
         for each in answer.get("Platforms") or ()
     )
     return tuple(dict.fromkeys(each for each in found if each != _UNKNOWN))
+
+
+def _told(step: Mapping[str, Any]) -> dict[str, str]:
+    wanted = {"layer": "id", "status": "status", "progress": "progress"}
+    return {name: str(step[field]) for name, field in wanted.items() if step.get(field)}

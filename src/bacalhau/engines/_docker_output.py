@@ -11,7 +11,7 @@ import aiohttp
 
 from bacalhau.engines._docker_daemon import stream
 from bacalhau.engines._docker_errors import COMPONENT
-from bacalhau.errors import TransientError
+from bacalhau.errors import Code, TransientError
 from bacalhau.ports import Stream
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class OutputCopy:
             return False
         except OSError as exc:
             raise TransientError(
-                f"cannot keep the output of the task: {exc}", code="IOError", component=COMPONENT
+                f"cannot keep the output of the task: {exc}", code=Code.IO, component=COMPONENT
             ) from exc
         return reader.is_between_frames
 
@@ -128,10 +128,21 @@ async def attach(docker: aiodocker.Docker, container: str) -> AsyncIterator[aioh
 
 @asynccontextmanager
 async def logs(
-    docker: aiodocker.Docker, container: str, *, follow: bool
+    docker: aiodocker.Docker, container: str, *, follow: bool, tail: str = "all"
 ) -> AsyncIterator[aiohttp.ClientResponse]:
     """Yield the output of a container from its start; with ``follow`` until it ends."""
     path = f"containers/{container}/logs"
-    wanted = {"follow": "1" if follow else "0", "stdout": "1", "stderr": "1"}
+    wanted = {"follow": "1" if follow else "0", "stdout": "1", "stderr": "1", "tail": tail}
     async with stream(docker, "GET", path, params=wanted) as response:
         yield response
+
+
+async def ends_in_a_line(docker: aiodocker.Docker, container: str) -> bool:
+    """Tell whether the last words of an ended container, on both streams, are whole lines.
+
+    Where they are not, who followed the logs may not have got them: Docker drops what was waiting
+    for its end of line.
+    """
+    async with logs(docker, container, follow=False, tail="2") as response:
+        pieces = FrameReader().feed(await response.read())
+    return all(data.endswith(b"\n") for _, data in pieces)

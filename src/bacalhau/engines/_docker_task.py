@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import re
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import aiohttp
 import structlog
 
-from bacalhau.engines._docker_daemon import CONNECT_SECONDS
+from bacalhau.engines._docker_daemon import CONNECT_SECONDS, stream
 from bacalhau.engines._docker_errors import (
     COMPONENT,
     docker_error,
@@ -19,8 +20,9 @@ from bacalhau.engines._docker_errors import (
     start_error,
     translated,
 )
-from bacalhau.engines._docker_output import OutputCopy, attach, logs
-from bacalhau.errors import BacalhauError, ExecutionError, TransientError
+from bacalhau.engines._docker_output import OutputCopy, attach, ends_in_a_line, logs
+from bacalhau.errors import BacalhauError, Code, ExecutionError, TransientError
+from bacalhau.lib.timestamps import parse_rfc3339
 from bacalhau.ports import TaskExit
 
 if TYPE_CHECKING:
@@ -30,15 +32,14 @@ if TYPE_CHECKING:
     import aiodocker
     from aiodocker.containers import DockerContainer
 
-    from bacalhau.ports import Clock, TaskRun
+    from bacalhau.engines._docker_daemon import Daemon
+    from bacalhau.ports import TaskRun
 
 T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
 _ASK_AGAIN_SECONDS = 30.0
-_ABSENCE_SECONDS = 60.0
-_RETRY_SECONDS = 1.0
 _LAST_OUTPUT_SECONDS = 10.0
 _LOGS_SECONDS = 300.0
 _STOP_MARGIN_SECONDS = 10.0
@@ -56,15 +57,18 @@ class ContainerTask:
     """A container that runs, or is about to run, a task.
 
     Attributes:
-        was_away: The daemon could not be reached for a while.
+        is_let_go: Tells whether a cancelled task is to be left running.
+        was_away: For a while nobody saw the container: the daemon could not be reached, or the node
+            was away when it ended.
     """
 
     docker: aiodocker.Docker
+    daemon: Daemon
     container: DockerContainer
     run: TaskRun
-    clock: Clock
     pool: ThreadPoolExecutor
     grace_seconds: float
+    is_let_go: Callable[[], bool]
     was_away: bool = False
 
     async def start(self) -> TaskExit:
@@ -79,7 +83,9 @@ class ContainerTask:
             async with attach(self.docker, self.container.id) as response:
                 with translated("start the container", start_error):
                     await self.container.start()
-                is_complete = await self._observe(output, response)
+                exit_code, is_complete = await self._observe(output, response)
+        if exit_code == 0 and is_complete:
+            return TaskExit(exit_code=0)  # There is nothing more to know.
         return await self._end(output, is_complete=is_complete)
 
     async def join(self) -> TaskExit:
@@ -92,63 +98,59 @@ class ContainerTask:
         output = OutputCopy(self.run.sink, self.pool)
         with translated("read the container's logs"):
             async with logs(self.docker, self.container.id, follow=True) as response:
-                is_complete = await self._observe(output, response)
+                _, is_complete = await self._observe(output, response)
+            is_complete = is_complete and await ends_in_a_line(self.docker, self.container.id)
         return await self._end(output, is_complete=is_complete)
 
-    async def _observe(self, output: OutputCopy, response: aiohttp.ClientResponse) -> bool:
-        """Copy output until the container exits; return whether all of it has come.
+    async def _observe(
+        self, output: OutputCopy, response: aiohttp.ClientResponse
+    ) -> tuple[int, bool]:
+        """Copy output until the container exits; return its code, and whether all of it has come.
 
-        Cancellation: the container is stopped, and what it prints until then is copied, too.
+        Cancellation: the container is stopped, and what it prints until then is copied, too. One
+        that was let go is left alone.
         """
         try:
             async with asyncio.TaskGroup() as group:
                 copying = group.create_task(output.copy(response))
                 try:
-                    await self._patiently(self._wait_exit)
+                    exit_code = await self._patiently(self._wait_exit)
                 except asyncio.CancelledError:
-                    await self._stop()
-                    await asyncio.wait([copying], timeout=_LAST_OUTPUT_SECONDS)
+                    if not self.is_let_go():
+                        await self._stop()
+                        await asyncio.wait([copying], timeout=_LAST_OUTPUT_SECONDS)
                     raise
                 await _wait_progress(copying, output)
                 if not copying.done():
                     copying.cancel()
-                    return False
-                return copying.result() and not self.was_away
+                    return exit_code, False
+                return exit_code, copying.result() and not self.was_away
         except ExceptionGroup as group_error:
             raise group_error.exceptions[0] from None
 
-    async def _wait_exit(self) -> None:
-        """Wait until the container does not run, asking again now and then."""
+    async def _wait_exit(self) -> int:
+        """Wait until the container does not run, asking again now and then; return its code."""
         with translated("wait for the container"):
             while True:
                 try:
                     async with asyncio.timeout(_ASK_AGAIN_SECONDS):
-                        await self.container.wait()
-                    return
+                        answer = await self.container.wait()
+                    return -1 if answer.get("Error") else int(answer["StatusCode"])
                 except TimeoutError:
                     pass
 
     async def _patiently(self, step: Callable[[], Awaitable[T]]) -> T:
-        """Take a step, again and again while the daemon is away, for at most a minute.
+        """Take a step, again and again while the daemon is away.
 
         Raises:
-            TransientError: it stayed away.
+            TransientError: it stays away.
         """
-        away_since = 0.0
         while True:
-            began = self.clock.monotonic()
             try:
                 return await step()
             except TransientError as exc:
-                if exc.code != "Unavailable":
-                    raise
-                now = self.clock.monotonic()
-                if not away_since or now - began > CONNECT_SECONDS:
-                    away_since = now
-                if now - away_since > _ABSENCE_SECONDS:
-                    raise
-            self.was_away = True
-            await asyncio.sleep(_RETRY_SECONDS)
+                await self.daemon.wait_back(exc)
+                self.was_away = True
 
     async def _end(self, output: OutputCopy, *, is_complete: bool) -> TaskExit:
         async def read_end() -> tuple[dict[str, Any], OutputCopy]:
@@ -159,13 +161,33 @@ class ContainerTask:
                 return state, await self._repeat_output()
 
         state, complete = await self._patiently(read_end)
-        if self.was_away and int(state.get("ExitCode", 0)) in _ENDED_FROM_OUTSIDE:
+        if await self._patiently(lambda: self._was_ended_from_outside(state)):
             raise TransientError(
-                "the task was ended by a restart of the Docker daemon",
-                code="DaemonRestarted",
+                "the task was ended from outside, as by a restart of the Docker daemon",
+                code=Code.DAEMON_RESTARTED,
                 component=COMPONENT,
             )
         return task_exit(state, self.run, complete.stderr_head)
+
+    async def _was_ended_from_outside(self, state: dict[str, Any]) -> bool:
+        """Tell whether the container was stopped by the daemon that ends, or by a person.
+
+        Nothing of what it did counts then. A program may also end with such a code by itself; where
+        nobody saw it, it is run again to find out.
+        """
+        if int(state.get("ExitCode", 0)) not in _ENDED_FROM_OUTSIDE or state.get("OOMKilled"):
+            return False
+        if self.was_away:
+            return True
+        params = {
+            "since": _unix_time(state["StartedAt"]),
+            # The daemon notes the signal a moment after it has sent it.
+            "until": _unix_time(state["FinishedAt"], later_seconds=1),
+            "filters": json.dumps({"container": [self.container.id], "event": ["kill"]}),
+        }
+        with translated("read the container's events"):
+            async with stream(self.docker, "GET", "events", params=params) as response:
+                return bool(await response.read())
 
     async def _repeat_output(self) -> OutputCopy:
         self.run.sink.reset()
@@ -194,12 +216,18 @@ class ContainerTask:
             )
 
 
+def _unix_time(moment: str, *, later_seconds: int = 0) -> str:
+    """Return a time as the daemon takes it in a request: seconds and nanoseconds."""
+    seconds, nanoseconds = divmod(parse_rfc3339(moment), 1_000_000_000)
+    return f"{seconds + later_seconds}.{nanoseconds:09d}"
+
+
 def _end_error(exc: aiodocker.DockerError) -> BacalhauError:
     if exc.status != _NOT_FOUND:
         return docker_error(exc, "read the container's end")
     return TransientError(
         "the task's container was removed by somebody else",
-        code="ContainerNotFound",
+        code=Code.CONTAINER_NOT_FOUND,
         component=COMPONENT,
         details={"Reason": exc.message},
     )
@@ -234,8 +262,8 @@ def task_exit(state: dict[str, Any], run: TaskRun, stderr_head: bytes) -> TaskEx
         return TaskExit(exit_code=exit_code)
     limit = run.resources.memory
     raise ExecutionError(
-        f"memory limit exceeded: the task needs more than {limit / 1e6:.0f} MB",
-        code="MemoryLimitExceeded",
+        f"memory limit exceeded: the task had used all of its {limit / 1e6:.0f} MB and needs more",
+        code=Code.MEMORY_EXCEEDED,
         hint="raise Resources.Memory of the task",
         component=COMPONENT,
         details={"ExitCode": str(exit_code)},

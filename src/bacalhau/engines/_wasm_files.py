@@ -13,7 +13,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bacalhau.errors import ExecutionError
+from bacalhau.errors import Code, ExecutionError
 from bacalhau.lib.paths import clean_relative
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _guest_path(volume: Volume) -> str:
     except ValueError as exc:
         raise ExecutionError(
             f'cannot mount an input or output at "{volume.target}": {exc}',
-            code="FilesystemError",
+            code=Code.FILESYSTEM,
             component="WASM",
         ) from exc
 
@@ -110,7 +110,7 @@ def _claim(guest: str, directories: dict[str, Preopen], files: dict[str, Path]) 
     if guest in directories or guest in files:
         raise ExecutionError(
             f'a filesystem with prefix "{guest}" is already mounted',
-            code="FilesystemError",
+            code=Code.FILESYSTEM,
             hint="give every input its own Target and every result path its own Path",
             component="WASM",
         )
@@ -123,7 +123,7 @@ def _check_reachable(guest: str, directories: dict[str, Preopen]) -> None:
         if parent in directories:
             raise ExecutionError(
                 f'the input file "{guest}" lies inside "{parent}", which is mounted as a directory',
-                code="FilesystemError",
+                code=Code.FILESYSTEM,
                 hint=f'give the file a Target outside "{parent}"',
                 component="WASM",
             )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import wasmtime
 
-from bacalhau.errors import BacalhauError, ExecutionError, TransientError
+from bacalhau.errors import BacalhauError, Code, ExecutionError, TransientError
 from bacalhau.lib.wasm import new_engine
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def only_file(path: Path, pattern: str = "*") -> Path:
     raise ExecutionError(
         f"a WebAssembly module should be 1 file, but its input has {len(found)}"
         + (f": {', '.join(each.name for each in found[:5])}" if found else ""),
-        code="ModuleNotFound",
+        code=Code.MODULE_NOT_FOUND,
         hint="let the source name one file, or EntryModule the path of one",
         component=COMPONENT,
     )
@@ -132,7 +132,7 @@ def _read(source: Path) -> bytes:
     except OSError as exc:
         raise ExecutionError(
             f"cannot read the WebAssembly module {source.name}: {exc.strerror}",
-            code="ModuleNotFound",
+            code=Code.MODULE_NOT_FOUND,
             component=COMPONENT,
         ) from exc
     if size > _MODULE_LIMIT_BYTES:
@@ -145,7 +145,7 @@ def _read(source: Path) -> bytes:
         return binary
     raise ExecutionError(
         f"{source.name} is not a binary WebAssembly module: {problem}",
-        code="ModuleLoadError",
+        code=Code.MODULE_LOAD,
         hint="compile text to a binary module (wat2wasm); build for the target wasm32-wasip1",
         component=COMPONENT,
     )
@@ -165,11 +165,11 @@ def _compile(binary: bytes, file: Path) -> int | BacalhauError:
     except wasmtime.WasmtimeError as exc:
         return ExecutionError(
             f"cannot compile the WebAssembly module: {exc}",
-            code="ModuleCompileError",
+            code=Code.MODULE_COMPILE,
             component=COMPONENT,
         )
     except OSError as exc:
         file.unlink(missing_ok=True)
         return TransientError(
-            f"cannot keep compiled WebAssembly: {exc}", code="IOError", component=COMPONENT
+            f"cannot keep compiled WebAssembly: {exc}", code=Code.IO, component=COMPONENT
         )

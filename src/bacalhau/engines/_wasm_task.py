@@ -18,7 +18,7 @@ from bacalhau.engines._wasm_files import build_skeleton
 from bacalhau.engines._wasm_host import WASI, HostCalls
 from bacalhau.engines._wasm_modules import COMPONENT
 from bacalhau.engines._wasm_output import OutputPipes
-from bacalhau.errors import ExecutionError, TransientError
+from bacalhau.errors import Code, ExecutionError, TransientError
 from bacalhau.lib.wasm import new_engine
 from bacalhau.ports import Stream
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 PAGE_BYTES = 65536
 _TABLE_ELEMENTS = 1_000_000
 _INSTANCES = 1000
+_NEARLY_ALL = 0.9
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +42,8 @@ class WasmTask:
 
     ``imports`` are compiled modules by the name under which others import them, in the order of
     their start. ``memory_bytes`` 0 means as much as a module can have. ``skeleton`` is made for
-    this run; None when nothing is mounted.
+    this run; None when nothing is mounted. ``silent_exit_code`` is the result of a module that
+    ends without one.
     """
 
     entry: Path
@@ -54,6 +56,7 @@ class WasmTask:
     preopens: tuple[Preopen, ...]
     files: tuple[tuple[Path, Path], ...]
     sink: OutputSink
+    silent_exit_code: int = 0
 
 
 class Interrupt:
@@ -103,7 +106,7 @@ def run_task(task: WasmTask, interrupt: Interrupt, clock: Clock, pumps: ThreadPo
     except OSError as exc:
         raise TransientError(
             f"cannot keep the files or the output of a WebAssembly task: {exc}",
-            code="IOError",
+            code=Code.IO,
             component=COMPONENT,
         ) from exc
 
@@ -126,6 +129,7 @@ class _Run:
         self._store = cleanup.enter_context(wasmtime.Store(self._engine))
         self._host = HostCalls(clock, interrupt.requested)
         self._started: set[str] = set()
+        self._memory: wasmtime.Memory | None = None
 
     def execute(self) -> int:
         self._store.set_epoch_deadline(1)
@@ -143,8 +147,21 @@ class _Run:
         except (wasmtime.WasmtimeError, wasmtime.Trap) as exc:
             text = _text_of(exc)
             if self._host.exit_code is None:
-                raise _trapped(text) from None
-        return self._host.exit_code or 0
+                raise _trapped(text, self._memory_told()) from None
+        told = self._host.exit_code
+        return self._task.silent_exit_code if told is None else told
+
+    def _memory_told(self) -> str:
+        """Say how large the memory has become, where that may be why the module trapped."""
+        if self._memory is None or not self._task.memory_bytes:
+            return ""
+        used, limit = self._memory.data_len(self._store), self._task.memory_bytes
+        if used < limit * _NEARLY_ALL:
+            return ""
+        return (
+            f"its memory had grown to {used / 1e6:.1f} MB of the {limit / 1e6:.1f} MB that it may"
+            " have; if it ran out of it, raise Resources.Memory of the task"
+        )
 
     def _configure(self) -> None:
         task = self._task
@@ -169,7 +186,7 @@ class _Run:
         if name in importers:
             raise ExecutionError(
                 f"import modules need each other: {' -> '.join([*importers, name])}",
-                code="UnknownModuleError",
+                code=Code.UNKNOWN_MODULE,
                 component=COMPONENT,
             )
         module = self._load(self._task.imports[name])
@@ -190,6 +207,8 @@ class _Run:
             exports = self._linker.instantiate(self._store, module).exports(self._store)
         except wasmtime.WasmtimeError as exc:
             raise _not_started("entry module", _text_of(exc)) from None
+        memory = exports.get("memory")
+        self._memory = memory if isinstance(memory, wasmtime.Memory) else None
         calls = [self._task.function]
         if calls != ["_start"] and isinstance(kinds.get("_initialize"), wasmtime.FuncType):
             calls.insert(0, "_initialize")
@@ -226,7 +245,7 @@ def _unknown_module(name: str, imports: dict[str, Path]) -> ExecutionError:
     return ExecutionError(
         f'unknown module "{name}": the WASM module imports it, but only '
         f"{', '.join([WASI, *imports])} can be imported",
-        code="UnknownModuleError",
+        code=Code.UNKNOWN_MODULE,
         hint=f'add a module with the alias "{name}" to ImportModules, or build for wasm32-wasip1',
         component=COMPONENT,
     )
@@ -246,7 +265,7 @@ def _check_entry_point(function: str, kinds: Mapping[str, object]) -> None:
         problem = f"the entrypoint '{function}' of the WASM module takes parameters"
     raise ExecutionError(
         problem,
-        code="EntrypointError",
+        code=Code.ENTRYPOINT,
         hint=f"functions that can be EntryPoint: {', '.join(names[:10]) or 'none'}",
         component=COMPONENT,
     )
@@ -263,14 +282,14 @@ def _not_started(what: str, text: str) -> ExecutionError:
     is_memory = "memory minimum size" in text
     return ExecutionError(
         f"failed to instantiate {what}: {text}",
-        code="MemoryLimitError" if is_memory else "ModuleLoadError",
+        code=Code.MEMORY_LIMIT if is_memory else Code.MODULE_LOAD,
         hint="raise Resources.Memory of the task" if is_memory else "",
         component=COMPONENT,
     )
 
 
-def _trapped(text: str) -> ExecutionError:
+def _trapped(text: str, hint: str) -> ExecutionError:
     """Tell what happened first and where after it; wasmtime does it the other way round."""
     where, _, why = text.partition("Caused by:")
     message = f"{why.strip()}\n{where.strip()}" if why else where
-    return ExecutionError(message, details={"ExitCode": "1"}, component=COMPONENT)
+    return ExecutionError(message, hint=hint, details={"ExitCode": "1"}, component=COMPONENT)

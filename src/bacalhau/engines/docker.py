@@ -2,46 +2,39 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-import aiodocker
-import aiohttp
-import structlog
-
-from bacalhau.engines._docker_container import (
-    EXECUTION_LABEL,
-    EXECUTOR_LABEL,
-    Owner,
-    container_config,
-    network_problem,
-)
-from bacalhau.engines._docker_daemon import CONNECT_SECONDS, Daemon, connect
-from bacalhau.engines._docker_errors import translated
+from bacalhau.engines._disk_limit import disk_limit
+from bacalhau.engines._docker_container import Attachment, Owner, container_config
+from bacalhau.engines._docker_credentials import Credentials
+from bacalhau.engines._docker_daemon import Daemon, connect
+from bacalhau.engines._docker_errors import COMPONENT, create_error, translated
 from bacalhau.engines._docker_images import Images
-from bacalhau.engines._docker_params import DockerParams, read_params
+from bacalhau.engines._docker_network import Networks, network_problem
+from bacalhau.engines._docker_options import DockerOptions
+from bacalhau.engines._docker_ownership import Ownership
+from bacalhau.engines._docker_removal import Remover
 from bacalhau.engines._docker_task import ContainerTask, unbroken
-from bacalhau.errors import BacalhauError
+from bacalhau.errors import BacalhauError, Code, ExecutionError, TransientError
 from bacalhau.models.decode import unknown_params
+from bacalhau.models.specs.docker import DockerParams, read_params
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
 
+    import aiodocker
     from aiodocker.containers import DockerContainer
 
     from bacalhau.models import ExecutionID, InputSource, Resources, SpecConfig, Task
-    from bacalhau.ports import PluginContext, TaskExit, TaskRun
-
-_log = structlog.get_logger(__name__)
+    from bacalhau.ports import Clock, PluginContext, TaskExit, TaskRun
 
 _OUTPUT_THREADS = 4
-_REMOVE_SECONDS = 30.0
-_NEVER_STARTED = frozenset({"created", "dead", "removing"})
-_GONE = frozenset({404, 409})
-"""No such container, and removal in progress."""
+_AWAY = 'support "docker" at the moment: its Docker daemon does not answer'
 
 
 class DockerEngine:
@@ -53,18 +46,25 @@ class DockerEngine:
 
     def __init__(
         self,
-        context: PluginContext,
+        *,
+        owner: Owner,
         docker: aiodocker.Docker,
-        images: Images,
+        clock: Clock,
+        options: DockerOptions,
+        remover: Remover,
         pool: ThreadPoolExecutor,
     ) -> None:
+        self._owner = owner
         self._docker = docker
-        self._clock = context.clock
-        self._owner = Owner(context.node_id)
-        self._grace_seconds = context.settings.seconds("Engines.Types.Docker.StopTimeout")
-        self._daemon = Daemon(docker, context.clock)
-        self._images = images
+        self._clock = clock
+        self._options = options
+        self._remover = remover
         self._pool = pool
+        self._lets_go = False
+        self._daemon = Daemon(docker, clock)
+        self._images = Images(docker, clock, options, Credentials(os.environ, options.logins))
+        self._ownership = Ownership(docker, os.geteuid(), os.getegid())
+        self._networks = Networks(docker, owner, options.private_networks)
 
     @classmethod
     def check(cls, spec: SpecConfig) -> Sequence[str]:
@@ -81,13 +81,25 @@ class DockerEngine:
         Nothing is asked of the daemon yet; it may start later.
 
         Raises:
-            UserError: code ``ConfigurationError``; ``DOCKER_HOST`` makes no sense.
+            UserError: code ``ConfigurationError``; ``DOCKER_HOST`` or a setting makes no sense.
         """
+        options = DockerOptions.of(context.settings, os.environ)
+        owner = Owner(context.node_id, str(context.data_directory.resolve()))
         async with AsyncExitStack() as stack:
             pool = ThreadPoolExecutor(_OUTPUT_THREADS, thread_name_prefix="docker-output")
             stack.callback(pool.shutdown)
             docker = await stack.enter_async_context(connect(os.environ))
-            yield cls(context, docker, Images(docker, context.clock, os.environ), pool)
+            remover = await stack.enter_async_context(
+                Remover.open(docker, owner, keeps=options.keeps_containers)
+            )
+            yield cls(
+                owner=owner,
+                docker=docker,
+                clock=context.clock,
+                options=options,
+                remover=remover,
+                pool=pool,
+            )
 
     @classmethod
     def extra_inputs(cls, engine: SpecConfig) -> Sequence[InputSource]:
@@ -96,98 +108,191 @@ class DockerEngine:
         return ()
 
     async def is_available(self) -> bool:
-        """Tell whether the daemon answers; what it said holds for some seconds."""
+        """Tell whether there is a daemon; one that does not answer counts for ten minutes more."""
         return await self._daemon.is_available()
 
     async def refusal(self, task: Task, resources: Resources) -> str:
-        """Refuse networks that are not offered and images for other platforms."""
+        """Refuse networks that are not offered, images for other platforms, and all in absence."""
         del resources
+        if not await self._daemon.answers():
+            return _AWAY
         if problem := network_problem(task.network):
             return problem
-        wanted = (await self._daemon.facts()).platform
-        platforms = await self._images.platforms(read_params(task.engine).image, wanted)
-        if wanted in platforms:
+        params = read_params(task.engine)
+        wanted = await self._platforms()
+        try:
+            platforms = await self._images.platforms(params.image, wanted, params.pulls)
+        except TransientError as exc:
+            if exc.code == Code.DOCKER_UNAVAILABLE:
+                return _AWAY
+            raise
+        if any(platform in wanted for platform in platforms):
             return ""
         return (
-            f"support the available image platforms [{' '.join(platforms)}] (supports [{wanted}])"
+            f"support the available image platforms [{' '.join(platforms)}]"
+            f" (supports [{' '.join(wanted)}])"
         )
 
     async def run(self, run: TaskRun) -> TaskExit:
         """Run a task in a container, or join the one that runs it already; see ``ports.Engine``.
 
+        A daemon that is away is waited for.
+
         Cancellation: the container gets SIGTERM, SIGKILL after ``Engines.Types.Docker.StopTimeout``
-        and is removed. Cancelling once more skips the wait.
+        and is removed. Cancelling once more skips the wait. After ``let_go`` it is left running.
         """
         params = read_params(run.engine)
-        run.sink.reset()
+        await self._remover.settled(run.execution_id)
+        was_away = False
         try:
-            found = await self._find_joinable(run)
-            container = found or await self._create(params, run)
-            task = ContainerTask(
-                docker=self._docker,
-                container=container,
-                run=run,
-                clock=self._clock,
-                pool=self._pool,
-                grace_seconds=self._grace_seconds,
-            )
-            return await (task.join() if found else task.start())
-        finally:
-            await unbroken(self._remove_execution(run.execution_id))
+            while True:
+                run.sink.reset()
+                try:
+                    return await self._start_or_join(params, run, was_away=was_away)
+                except TransientError as exc:
+                    await self._daemon.wait_back(exc)
+                    was_away = True
+        except asyncio.CancelledError:
+            if not self._lets_go:
+                await unbroken(self._remover.all_of(run.execution_id))
+            raise
 
-    async def sweep(self, live: Collection[ExecutionID]) -> None:
-        """Remove containers of this node whose executions are not ``live``."""
-        spared = {self._owner.execution_label(each) for each in live}
-        for container in await self._list(f"{EXECUTOR_LABEL}={self._owner.executor}"):
-            if container["Labels"].get(EXECUTION_LABEL) not in spared:
-                await self._remove(container)
+    async def holds(self, execution_id: ExecutionID) -> bool:
+        """Tell whether there is a container that runs a task, or has run it; see the port.
 
-    async def _find_joinable(self, run: TaskRun) -> DockerContainer | None:
-        """Return a container that runs this task, or has run it to its end."""
-        label = f"{EXECUTION_LABEL}={self._owner.execution_label(run.execution_id)}"
-        joinable = None
-        for container in await self._list(label):
-            if joinable is None and container["State"] not in _NEVER_STARTED:
-                joinable = container
-            else:
-                await self._remove(container)
-        return joinable
+        A daemon that is away is waited for.
+        """
+        while True:
+            try:
+                return await self._remover.holds(execution_id)
+            except TransientError as exc:
+                await self._daemon.wait_back(exc)
 
-    async def _create(self, params: DockerParams, run: TaskRun) -> DockerContainer:
-        facts = await self._daemon.facts()
-        config = container_config(self._owner, params, run, has_init=facts.has_init)
-        await self._images.ensure(params.image, facts.platform)
+    async def forget(self, execution_id: ExecutionID) -> None:
+        """Remove the container and the network of an execution shortly."""
+        self._remover.later(execution_id)
+
+    def let_go(self) -> None:
+        """Leave containers running from now on."""
+        self._lets_go = True
+
+    async def sweep(self, is_live: Callable[[ExecutionID], bool]) -> None:
+        """Remove containers and networks of this node whose executions are not live."""
+        await self._remover.all_but(is_live)
+
+    async def _start_or_join(
+        self, params: DockerParams, run: TaskRun, *, was_away: bool
+    ) -> TaskExit:
+        """Start the task; join it if its name shows that an earlier process has started it.
+
+        To try first and look for others only then saves a question for each task.
+        """
+        try:
+            return await self._start(params, run)
+        except _TakenError:
+            container = await self._remover.find_joinable(run.execution_id)
+        if container is not None:
+            return await self._join(container, run, was_away=was_away)
+        await self._remover.all_of(run.execution_id)
+        return await self._start(params, run)
+
+    async def _start(self, params: DockerParams, run: TaskRun) -> TaskExit:
+        async with AsyncExitStack() as stack:
+            try:
+                attachment = await stack.enter_async_context(self._networks.attached(run))
+                container = await self._create(params, run, attachment)
+            except BacalhauError as exc:
+                if exc.code == Code.CONFLICT:
+                    raise _TakenError(exc.message) from exc
+                raise
+            async with self._disk_limit(container, run), self._taken_over(container, run):
+                return await self._task(container, run).start()
+
+    async def _join(self, container: DockerContainer, run: TaskRun, *, was_away: bool) -> TaskExit:
+        with translated("look at the container"):
+            found = await container.show()
+        async with (
+            self._networks.rejoined(run, found["Config"].get("Env") or []),
+            self._disk_limit(container, run),
+            self._taken_over(container, run),
+        ):
+            was_unseen = was_away or not found["State"].get("Running")
+            return await self._task(container, run, was_away=was_unseen).join()
+
+    @asynccontextmanager
+    async def _taken_over(self, container: DockerContainer, run: TaskRun) -> AsyncIterator[None]:
+        """Let the node read and remove what a task wrote that has ended, well or not."""
+        try:
+            yield
+        except ExecutionError:
+            await self._ownership.take(container.id, run)
+            raise
+        await self._ownership.take(container.id, run)
+
+    def _disk_limit(
+        self, container: DockerContainer, run: TaskRun
+    ) -> AbstractAsyncContextManager[None]:
+        async def layer_bytes() -> int:
+            with translated("measure the container"):
+                return int((await container.show(size="1")).get("SizeRw") or 0)
+
+        return disk_limit(run, self._clock, COMPONENT, layer_bytes)
+
+    def _task(
+        self, container: DockerContainer, run: TaskRun, *, was_away: bool = False
+    ) -> ContainerTask:
+        return ContainerTask(
+            docker=self._docker,
+            daemon=self._daemon,
+            container=container,
+            run=run,
+            pool=self._pool,
+            grace_seconds=self._options.grace_seconds,
+            is_let_go=lambda: self._lets_go,
+            was_away=was_away,
+        )
+
+    async def _create(
+        self, params: DockerParams, run: TaskRun, attachment: Attachment
+    ) -> DockerContainer:
+        config = container_config(
+            self._owner,
+            params,
+            run,
+            attachment=attachment,
+            options=self._options,
+            has_init=(await self._daemon.facts()).has_init,
+        )
         for volume in run.outputs:
             # The program in the container may be any user.
             volume.path.chmod(0o777)
         name = self._owner.container_name(run.job_id, run.execution_id)
-        # A container whose creation is broken off may appear after its removal.
-        return await unbroken(self._request_container(name, config))
+        wanted = await self._platforms()
+        await self._images.ensure(params.image, wanted, params.pulls)
+        try:
+            return await self._request_container(name, config)
+        except BacalhauError as exc:
+            if exc.code != Code.IMAGE_NOT_FOUND:
+                raise
+        # It was here a moment ago, and somebody has removed it.
+        self._images.forget(params.image)
+        await self._images.ensure(params.image, wanted, params.pulls)
+        return await self._request_container(name, config)
 
     async def _request_container(self, name: str, config: dict[str, Any]) -> DockerContainer:
-        with translated("create the container"):
+        # A container whose creation is broken off may appear after its removal.
+        return await unbroken(self._request(name, config))
+
+    async def _request(self, name: str, config: dict[str, Any]) -> DockerContainer:
+        image = str(config["Image"])
+        with translated("create the container", lambda exc: create_error(exc, image)):
             return await self._docker.containers.create(config, name=name)
 
-    async def _list(self, label: str) -> list[DockerContainer]:
-        with translated("list containers"):
-            return await self._docker.containers.list(
-                all=True, filters=json.dumps({"label": [label]})
-            )
+    async def _platforms(self) -> tuple[str, ...]:
+        """Return what containers may be for: the daemon's own platform first."""
+        own = (await self._daemon.facts()).platform
+        return tuple(dict.fromkeys((own, *self._options.extra_platforms)))
 
-    async def _remove_execution(self, execution_id: ExecutionID) -> None:
-        """Remove everything of an execution; what cannot be removed is left to the sweep."""
-        label = f"{EXECUTION_LABEL}={self._owner.execution_label(execution_id)}"
-        try:
-            for container in await self._list(label):
-                await self._remove(container)
-        except BacalhauError as exc:
-            _log.warning("container_not_removed", execution_id=execution_id, error=exc.message)
 
-    async def _remove(self, container: DockerContainer) -> None:
-        limit = aiohttp.ClientTimeout(total=_REMOVE_SECONDS, sock_connect=CONNECT_SECONDS)
-        with translated("remove the container"):
-            try:
-                await container.delete(force=True, v=True, timeout=limit)
-            except aiodocker.DockerError as exc:
-                if exc.status not in _GONE:
-                    raise
+class _TakenError(Exception):
+    """There is a container or a network with the name that a task's would have."""

@@ -9,21 +9,22 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
+from bacalhau.engines._disk_limit import disk_limit
 from bacalhau.engines._wasm_files import plan_preopens
 from bacalhau.engines._wasm_modules import COMPONENT, CompiledModules, only_file
-from bacalhau.engines._wasm_params import (
+from bacalhau.engines._wasm_task import Interrupt, WasmTask, run_task
+from bacalhau.errors import Code, ExecutionError, TransientError
+from bacalhau.lib.paths import clean_relative
+from bacalhau.models.decode import unknown_params
+from bacalhau.models.specs.wasm import (
     WasmParams,
     import_name,
     read_params,
 )
-from bacalhau.engines._wasm_task import Interrupt, WasmTask, run_task
-from bacalhau.errors import ExecutionError, TransientError
-from bacalhau.lib.paths import clean_relative
-from bacalhau.models.decode import unknown_params
 from bacalhau.ports import TaskExit
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
@@ -34,6 +35,7 @@ MEMORY_LIMIT_BYTES = 2**32
 _RUNS = 64
 _COMPILERS = 8
 _STOP_SECONDS = 10.0
+_LEGACY_EXIT_CODE = -1
 
 
 class WasmEngine:
@@ -59,6 +61,7 @@ class WasmEngine:
         self._runners = runners
         self._pumps = pumps
         self._running: dict[ExecutionID, Interrupt] = {}
+        self._silent_exit_code = 0
 
     @classmethod
     def check(cls, spec: SpecConfig) -> Sequence[str]:
@@ -82,6 +85,8 @@ class WasmEngine:
             modules = CompiledModules(directory / "compiled", compilers)
             modules.clear()
             engine = cls(directory, context.clock, modules, runners, pumps)
+            if context.settings.flag("Engines.Types.WASM.LegacyExitCode"):
+                engine._silent_exit_code = _LEGACY_EXIT_CODE
             stack.callback(engine._interrupt_all)
             yield engine
 
@@ -123,13 +128,25 @@ class WasmEngine:
                 ]
                 task = self._prepare(params, run, compiled)
                 future = self._runners.submit(run_task, task, interrupt, self._clock, self._pumps)
-                return TaskExit(exit_code=await _wait(future, interrupt))
+                async with disk_limit(run, self._clock, COMPONENT):
+                    return TaskExit(exit_code=await _wait(future, interrupt))
         finally:
             del self._running[run.execution_id]
 
-    async def sweep(self, live: Collection[ExecutionID]) -> None:
+    async def holds(self, execution_id: ExecutionID) -> bool:
+        """Say no: a module never outlives its process."""
+        del execution_id
+        return False
+
+    async def forget(self, execution_id: ExecutionID) -> None:
+        """Do nothing: what a run needs is removed when it ends."""
+
+    def let_go(self) -> None:
+        """Do nothing: a module cannot outlive its process."""
+
+    async def sweep(self, is_live: Callable[[ExecutionID], bool]) -> None:
         """Remove directories that an earlier process left."""
-        del live  # A module never outlives its process.
+        del is_live
         for root in self._roots.glob("*"):
             if root.name not in self._running:
                 await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
@@ -156,6 +173,7 @@ class WasmEngine:
             preopens=tuple(preopens),
             files=tuple(files),
             sink=run.sink,
+            silent_exit_code=self._silent_exit_code,
         )
 
 
@@ -177,7 +195,7 @@ def find_module(target: str, module: InputSource | str, inputs: Sequence[Volume]
             return only_file(path, "*.wasm" if isinstance(module, str) else "*")
     raise ExecutionError(
         f'no input provides the WebAssembly module "{target}"',
-        code="ModuleNotFound",
+        code=Code.MODULE_NOT_FOUND,
         hint="add an input whose Target is this path, or a directory above it",
         component=COMPONENT,
     )

@@ -7,13 +7,11 @@ import tempfile
 from pathlib import Path
 
 
-def write_atomically(
-    path: Path, data: bytes, mode: int = 0o644, *, survives_power_cut: bool = True
-) -> None:
+def write_atomically(path: Path, data: bytes, mode: int = 0o644, *, is_synced: bool = True) -> None:
     """Replace a file's content. ``mode`` is applied whatever the umask says.
 
-    Without ``survives_power_cut`` the content is safe from the end of this process only: after a
-    power cut the file may also be empty or absent.
+    ``is_synced`` False saves two waits for the disk: the content outlives the process, but after
+    a power cut it may be the old one, or nothing.
 
     Raises:
         OSError: the old file, if any, is still there, and nothing else is left behind.
@@ -25,13 +23,13 @@ def write_atomically(
             file.write(data)
             os.fchmod(file.fileno(), mode)
             file.flush()
-            if survives_power_cut:
+            if is_synced:
                 os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    if survives_power_cut:
+    if is_synced:
         sync_directory(path.parent)
 
 

@@ -31,13 +31,17 @@ _MAX_DIGITS = 400
 
 
 class YamlError(ValueError):
-    """Text that is not the YAML we read. Lines and columns count from 1."""
+    """Text that is not the YAML we read. Lines and columns count from 1.
 
-    def __init__(self, reason: str, line: int, column: int) -> None:
+    ``is_syntax``: it is not YAML at all.
+    """
+
+    def __init__(self, reason: str, line: int, column: int, *, is_syntax: bool = False) -> None:
         super().__init__(f"line {line}, column {column}: {reason}")
         self.reason = reason
         self.line = line
         self.column = column
+        self.is_syntax = is_syntax
 
 
 class _Parser(CParser, BaseResolver):
@@ -100,7 +104,8 @@ def _place(text: str, position: int) -> tuple[int, int]:
 def _marked(error: yaml.MarkedYAMLError) -> YamlError:
     mark = error.problem_mark or error.context_mark
     reason = error.problem or error.context or "bad syntax"
-    return YamlError(reason, mark.line + 1, mark.column + 1) if mark else YamlError(reason, 1, 1)
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    return YamlError(reason, line, column, is_syntax=True)
 
 
 def _error(node: yaml.Node, reason: str) -> YamlError:

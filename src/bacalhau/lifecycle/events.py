@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bacalhau.errors import Code
 from bacalhau.lib.timestamps import rfc3339
 from bacalhau.lib.units import format_duration
 from bacalhau.models import Event, JobState, NodeID, Topic, short_id
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from bacalhau.errors import BacalhauError
 
+COMPONENT = "Orchestrator"
 TIMEOUT_HINT = "Increase the task timeout or allocate more resources"
 NOT_RETRYABLE = "false"
 
@@ -35,6 +37,18 @@ def error_event(now_ns: int, topic: Topic, error: BacalhauError) -> Event:
         timestamp=rfc3339(now_ns),
         details=error_details(error),
     )
+
+
+def failure(
+    now_ns: int, topic: Topic, message: str, code: Code, *, hint: str, **details: str
+) -> Event:
+    """Make an event for a failure that the orchestrator itself has found."""
+    return event(now_ns, topic, message, **failure_details(code, hint), **details)
+
+
+def failure_details(code: Code, hint: str) -> dict[str, str]:
+    """Return what clients recognise such a failure by."""
+    return {"IsError": "true", "ErrorCode": f"{COMPONENT}:{code}", "Hint": hint}
 
 
 def error_details(error: BacalhauError) -> dict[str, str]:
@@ -61,7 +75,8 @@ def job_state(now_ns: int, state: JobState) -> Event:
 
 def job_failed(now_ns: int, message: str, details: Mapping[str, str]) -> Event:
     """The job fails for the reason of one of its executions."""
-    merged = {**details, "IsError": "true", "NewState": JobState.FAILED.value}
+    unexplained = {"ErrorCode": f"{COMPONENT}:{Code.EXECUTION_FAILED}"}
+    merged = {**unexplained, **details, "IsError": "true", "NewState": JobState.FAILED.value}
     return Event(
         message=message,
         topic=Topic.STATE_UPDATE.value,
@@ -87,13 +102,13 @@ def job_queued(now_ns: int, why: str) -> Event:
 
 def job_timed_out(now_ns: int, seconds: int) -> Event:
     """The job's total time is over."""
-    return event(
+    return failure(
         now_ns,
         Topic.JOB_TIMEOUT,
         f"Job timed out. Job took longer than {format_duration(seconds)}",
-        IsError="true",
+        Code.JOB_TIMEOUT,
+        hint=TIMEOUT_HINT,
         FailsExecution="true",
-        Hint=TIMEOUT_HINT,
     )
 
 
@@ -110,13 +125,13 @@ def execution_running(now_ns: int) -> Event:
 
 def execution_timed_out(now_ns: int, seconds: int) -> Event:
     """The node has not ended an execution in time."""
-    return event(
+    return failure(
         now_ns,
         Topic.EXEC_TIMEOUT,
         f"Execution timed out. Execution took longer than {format_duration(seconds)}",
-        IsError="true",
+        Code.EXECUTION_TIMEOUT,
+        hint=TIMEOUT_HINT,
         FailsExecution="true",
-        Hint=TIMEOUT_HINT,
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from bacalhau.errors import Code
 from bacalhau.lifecycle import events
 from bacalhau.lifecycle import job as job_lifecycle
 from bacalhau.models import ComputeState, DesiredState, Event, Execution, State
@@ -29,6 +30,7 @@ LOST = "NodeLost"
 _CAUSE = "Cause"
 _RETRYABLE = "Retryable"
 _UNEXPECTED = "execution completed unexpectedly"
+_NEVER_ENDS = "tasks of service and daemon jobs must go on for ever; for work that ends use batch"
 
 
 def create(draft: JobDraft, execution: Execution) -> None:
@@ -58,7 +60,7 @@ def give_up(draft: JobDraft, execution: Execution, event: Event, *, cause: str =
         DesiredState.STOPPED,
         ComputeState.FAILED,
         event.message,
-        {_CAUSE: cause} if cause else {},
+        {**event.details, **({_CAUSE: cause} if cause else {})},
     )
     draft.execution_event(execution.id, event)
     draft.send(execution.node_id, CancelExecution(execution_id=execution.id, reason=event.message))
@@ -92,13 +94,14 @@ def _bid_result(draft: JobDraft, execution: Execution, message: BidResult) -> bo
         draft.execution_event(execution.id, events.execution_running(draft.now_ns))
         job_lifecycle.start(draft)
     else:
-        why = message.events[-1].message if message.events else ""
+        last = message.events[-1] if message.events else None
         _put(
             draft,
             execution,
             DesiredState.STOPPED,
             ComputeState.ASK_FOR_BID_REJECTED,
-            why,
+            last.message if last else "",
+            dict(last.details) if last else {},
             desired_message="bid rejected",
         )
     _record(draft, execution, message.events)
@@ -119,6 +122,7 @@ def _run_result(draft: JobDraft, execution: Execution, message: RunResult) -> bo
         DesiredState.STOPPED,
         ComputeState.FAILED if lasting else ComputeState.COMPLETED,
         _UNEXPECTED if lasting else "",
+        events.failure_details(Code.EXECUTION_FAILED, _NEVER_ENDS) if lasting else {},
         desired_message=_UNEXPECTED if lasting else "execution completed",
     )
     _record(draft, execution, message.events)

@@ -19,6 +19,7 @@ class Step(enum.Enum):
     CANCELLED = "cancelled"
     BID = "bid"
     REFUSED = "refused"
+    BEGUN = "begun"
     STARTED = "started"
     TASK_ENDED = "task ended"
     COMPLETED = "completed"
@@ -50,6 +51,11 @@ _MOVES: dict[Step, dict[ComputeState, ComputeState]] = {
     Step.CANCELLED: dict.fromkeys(_LIVE, ComputeState.CANCELLED),
     Step.BID: {ComputeState.NEW: ComputeState.BID_ACCEPTED},
     Step.REFUSED: {ComputeState.NEW: ComputeState.ASK_FOR_BID_REJECTED},
+    # Noted before inputs are fetched, so that the time they take counts over a restart, too.
+    Step.BEGUN: {
+        ComputeState.BID_ACCEPTED: ComputeState.BID_ACCEPTED,
+        ComputeState.RUNNING: ComputeState.RUNNING,
+    },
     # From Running again: the node has restarted and joins the task, or starts it anew.
     Step.STARTED: {
         ComputeState.BID_ACCEPTED: ComputeState.RUNNING,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import inspect
 
+from bacalhau.lib.nearest import did_you_mean
 from bacalhau.models.job import InputSource, Job, Task
 from bacalhau.models.problems import Problem, join_path
 
@@ -31,6 +32,16 @@ _MISSING: dict[tuple[Any, str], tuple[str, str]] = {
         "each input source has a Source and a Target in the same list item",
     ),
 }
+
+
+_NOT_NULL: dict[tuple[Any, str], str] = {
+    (Task, "resources"): "leave out Resources to take the defaults, or give CPU, Memory, Disk, GPU"
+}
+"""Fields for which null is no way to say that they are unset, with the remedy.
+
+Null there is most often a template or an indentation gone wrong; the job would run with amounts
+that nobody chose.
+"""
 
 
 class TooMuchError(Exception):
@@ -129,6 +140,10 @@ class Walk:
             for name, field in names.items()
             if value[name] is not None
         }
+        for name, field in names.items():
+            remedy = _NOT_NULL.get((shape.cls, field.name))
+            if remedy and value[name] is None:
+                self._mismatch("an object", None, join_path(path, field.encode_name), remedy)
         for field in shape.fields:
             if field.required and field.name not in found:
                 self._missing(shape.cls, field, join_path(path, field.encode_name))
@@ -140,7 +155,8 @@ class Walk:
 
     def _list(self, shape: inspect.ListType, value: object, path: str, depth: int) -> Any:
         if not isinstance(value, list):
-            return self._mismatch("a list", value, path)
+            hint = "write a list, even of one item" if isinstance(value, str) else ""
+            return self._mismatch("a list", value, path, hint)
         items = [
             self.read(shape.item_type, item, f"{path}[{index}]", depth + 1)
             for index, item in enumerate(value)
@@ -205,7 +221,8 @@ class Walk:
             return cls(value)
         except ValueError:
             text = _UNKNOWN_TEXTS.get(cls.__name__, "unknown value")
-            return self._fail(path, f'{text}: "{_shown(value)}"', _one_of(cls))
+            hint = did_you_mean(str(value), [str(member.value) for member in cls])
+            return self._fail(path, f'{text}: "{_shown(value)}"', hint or _one_of(cls))
 
     def _union(self, shape: inspect.UnionType, value: object, path: str, depth: int) -> Any:
         for option in shape.types:

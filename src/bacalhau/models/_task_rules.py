@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import TYPE_CHECKING
 
 from bacalhau.lib.units import format_duration
 from bacalhau.models.capacity import resource_problems
+from bacalhau.models.job import NetworkType
 from bacalhau.models.problems import Problem, join_path
+from bacalhau.models.specs import wasm
+from bacalhau.models.specs.known import ENGINES, PUBLISHERS, SOURCES, spec_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,15 +24,25 @@ _RESULT_NAME_RULE = (
     "a name has letters, digits, dots, dashes and underscores; "
     "slashes between such parts make nested directories"
 )
+_KERNELS = frozenset({"proc", "sys"})
 _OWN_RESULTS = frozenset({"stdout", "stderr", "exitCode"})
 _RESERVED_ENV = "BACALHAU_"
-_UNFIT_DOMAIN = re.compile(r"[\x00-\x20\x7f]|\A\Z")
+_DOMAIN = re.compile(
+    r"\.?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+(?:[a-z]{2,63}|xn--[a-z0-9-]{1,59})"
+)
+_DOMAIN_RULE = (
+    "write a host such as example.com, .example.com for it and all below it, or an IP address; "
+    "without scheme, port and path"
+)
 
 
 def task_problems(task: Task, path: str) -> list[Problem]:
     """Return what is wrong with a task as a user sent it."""
     name = task.name if task.name.strip() and task.name.isprintable() else repr(task.name)
-    rules = (_name, _engine, _resources, _timeouts, _env, _network, _inputs, _results)
+    rules = (
+        *(_name, _engine, _resources, _timeouts, _env, _network, _inputs, _results),
+        *(_params, _modules),
+    )
     return [
         Problem(
             join_path(path, problem.path),
@@ -79,11 +93,13 @@ def path_problem(path: str) -> str:
         return "must be absolute"
     if "\0" in path:
         return "contains a null byte"
-    segments = path.split("/")
-    if ".." in segments:
+    if ".." in path.split("/"):
         return 'must not contain ".."'
-    if not any(segment not in ("", ".") for segment in segments):
+    place = _place(path)
+    if not place:
         return "must not be the root directory"
+    if place.partition("/")[0] in _KERNELS:
+        return "must not be in /proc or /sys, which belong to the kernel"
     return ""
 
 
@@ -142,9 +158,60 @@ def _env(task: Task) -> Iterator[Problem]:
 
 
 def _network(task: Task) -> Iterator[Problem]:
-    for index, domain in enumerate(task.network.domains):
-        if _UNFIT_DOMAIN.search(domain):
-            yield Problem(f"Network.Domains[{index}]", f"invalid domain: {domain[:64]!r}")
+    network = task.network
+    if network.domains and network.type is not NetworkType.HTTP:
+        yield Problem(
+            "Network.Domains",
+            f"domains can only be set for HTTP network mode, not for {network.type}",
+            "set Network.Type to HTTP, or leave out Domains",
+        )
+    if network.type is NetworkType.HTTP and not network.domains:
+        yield Problem(
+            "Network.Domains",
+            "invalid networking configuration, at least one domain is required when HTTP "
+            "networking is enabled",
+            "list what the task may reach, such as example.com",
+        )
+    for index, domain in enumerate(network.domains):
+        if not _DOMAIN.fullmatch(domain) and not _is_address(domain):
+            text = f"invalid domain: {domain[:64]!r}"
+            yield Problem(f"Network.Domains[{index}]", text, _DOMAIN_RULE)
+
+
+def _is_address(domain: str) -> bool:
+    try:
+        ipaddress.ip_address(domain)
+    except ValueError:
+        return False
+    return True
+
+
+def _params(task: Task) -> Iterator[Problem]:
+    """Judge the parameters of all types that come with this program."""
+    parts = [("Engine", ENGINES, task.engine), ("Publisher", PUBLISHERS, task.publisher)]
+    parts += [
+        (f"InputSources[{index}].Source", SOURCES, item.source)
+        for index, item in enumerate(task.input_sources)
+    ]
+    for path, rules, spec in parts:
+        for problem in spec_problems(rules, spec):
+            yield Problem(join_path(path, problem.path), problem.message, problem.hint)
+
+
+def _modules(task: Task) -> Iterator[Problem]:
+    """Find WebAssembly modules that are named by a path which no input provides."""
+    if task.engine.kind != "wasm":
+        return
+    places = [_place(item.target) for item in task.input_sources]
+    for path, module in wasm.named_modules(task.engine):
+        wanted = _place(module)
+        if not any(wanted == place or wanted.startswith(f"{place}/") for place in places):
+            yield Problem(
+                f"Engine.{path}",
+                f'no input of the task provides the module "{module}"',
+                "add an input whose Target is this path or a directory above it, or give the "
+                "module as {Source: {Type, Params}}",
+            )
 
 
 def _inputs(task: Task) -> Iterator[Problem]:
@@ -181,6 +248,7 @@ def _inputs(task: Task) -> Iterator[Problem]:
 def _results(task: Task) -> Iterator[Problem]:
     names: set[str] = set()
     paths: set[str] = set()
+    targets = {_place(source.target.strip()) for source in task.input_sources}
     for index, result in enumerate(task.result_paths):
         where = f"ResultPaths[{index}]"
         reason = _result_name_problem(result.name)
@@ -197,6 +265,12 @@ def _results(task: Task) -> Iterator[Problem]:
             yield Problem(f"{where}.Path", f"result path `{result.path}` {reason}")
         elif _place(result.path) in paths:
             yield Problem(f"{where}.Path", f"result path '{result.path}' already exists")
+        elif _place(result.path) in targets:
+            yield Problem(
+                f"{where}.Path",
+                f"result path '{result.path}' is the target of an input, too",
+                "give the result path a place of its own",
+            )
         paths.add(_place(result.path))
 
 

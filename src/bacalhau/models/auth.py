@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from bacalhau.models._naming import Model, always, always_dict
@@ -11,7 +13,7 @@ class AuthMethod(Model, frozen=True, kw_only=True):
     """One way to prove who one is; ``params`` says what is asked for."""
 
     type: str = msgspec.field(name="type")
-    params: dict[str, str] = msgspec.field(name="params")
+    params: dict[str, Any] = msgspec.field(name="params")
 
 
 class ListAuthMethodsResponse(Model, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ from bacalhau.errors import ValidationError
 from bacalhau.models._shapes import BAD, TooMuchError, Walk, find_key, shape_of
 from bacalhau.models._split_inputs import join_split_inputs
 from bacalhau.models.job import Job
-from bacalhau.models.problems import raise_for
+from bacalhau.models.problems import Problem, raise_for
 
 if TYPE_CHECKING:
     from bacalhau.models.job import SpecConfig
@@ -38,12 +38,17 @@ def decode(wanted: type[T], data: object, path: str = "") -> T:
     Raises:
         ValidationError: with all problems; ``fields`` has their JSON paths.
     """
+    value, problems = _walked(wanted, data, path)
+    raise_for(problems)
+    return cast("T", value)
+
+
+def _walked(wanted: type[T], data: object, path: str) -> tuple[T | None, list[Problem]]:
     walk = Walk()
     value: Any = BAD
     with suppress(TooMuchError):
         value = walk.read(shape_of(cast("Any", wanted)), data, path)
-    raise_for(walk.problems)
-    return cast("T", value)
+    return (None if walk.problems else value), walk.problems
 
 
 def decode_json(wanted: type[T], body: bytes) -> T:
@@ -90,7 +95,12 @@ def decode_job(data: object) -> tuple[Job, list[str]]:
     if count is None or document[count] is None:
         document["Count"] = 1
     warnings = join_split_inputs(document)
-    return decode(Job, document), warnings
+    job, problems = _walked(Job, document, "")
+    if problems and not _value(document, "Tasks"):
+        problems.append(Problem("Tasks", "missing job tasks"))
+    raise_for(problems)
+    assert job is not None, "a document without problems is a job"
+    return job, warnings
 
 
 def decode_put_job(body: bytes) -> tuple[Job, list[str]]:
@@ -129,6 +139,11 @@ def decode_params(wanted: type[T], spec: SpecConfig, path: str = "Params") -> T:
         ValidationError: as ``decode``.
     """
     return decode(wanted, spec.params, path)
+
+
+def judge_params(wanted: type[T], spec: SpecConfig) -> tuple[T | None, list[Problem]]:
+    """Read parameters; return what is wrong with them instead of raising, with None for them."""
+    return _walked(wanted, spec.params, "Params")
 
 
 def unknown_params(wanted: type[Any], spec: SpecConfig) -> list[str]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from bacalhau.errors import UserError, ValidationError
+from bacalhau.lib.nearest import did_you_mean
 from bacalhau.lib.yaml_document import YamlError, load_yaml
 from bacalhau.models._shapes import find_key
 from bacalhau.models.decode import decode_job
@@ -25,6 +25,7 @@ _FIELDS = (
     "Labels",
     "Tasks",
 )
+_SHOWN_COLUMNS = 80
 _SYSTEM_FIELDS = ("ID", "State", "Version", "Revision", "CreateTime", "ModifyTime")
 _WRAPPER_FIELDS = frozenset({"job", "executions", "history"})
 _KNOWN = {name.lower(): name for name in (*_FIELDS, *_SYSTEM_FIELDS)}
@@ -67,8 +68,23 @@ def _parse(text: str) -> Any:
         return load_yaml(text)
     except YamlError as exc:
         raise UserError(
-            f"the job file cannot be read: line {exc.line}, column {exc.column}: {exc.reason}"
+            f"the job file cannot be read: line {exc.line}, column {exc.column}: {exc.reason}",
+            hint=_advice(text, exc),
         ) from exc
+
+
+def _advice(text: str, error: YamlError) -> str:
+    """Return the line that is not understood, and what is most often wrong with such lines."""
+    lines = text.split("\n")[: error.line]
+    while len(lines) > 1 and not lines[-1].strip():
+        del lines[-1]  # what is missing at the end of a file is missing behind its last words
+    line = lines[-1]
+    if "\t" in line[: len(line) - len(line.lstrip())]:
+        return f"indent line {len(lines)} with spaces: YAML takes no tabs there"
+    words = "".join(char if char.isprintable() else "?" for char in line[:_SHOWN_COLUMNS])
+    shown = f"line {len(lines)} is `{words}`"
+    usual = "; check its indentation, and quotes and brackets in and before it"
+    return shown + usual if error.is_syntax else shown
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -104,5 +120,4 @@ def _unknown_fields(names: list[str], other: ValidationError | None = None) -> V
 
 
 def _nearest(name: str) -> str:
-    near = get_close_matches(name.lower(), list(_KNOWN), n=1)
-    return f"did you mean {_KNOWN[near[0]]}?" if near else "the fields are " + ", ".join(_FIELDS)
+    return did_you_mean(name, _KNOWN.values()) or "the fields are " + ", ".join(_FIELDS)

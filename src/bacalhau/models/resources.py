@@ -32,6 +32,7 @@ class Resources(Model, frozen=True, kw_only=True, omit_defaults=True):
             memory=self.memory + other.memory,
             disk=self.disk + other.disk,
             gpu=self.gpu + other.gpu,
+            gpus=[*self.gpus, *other.gpus],
         )
 
     def __sub__(self, other: Resources) -> Resources:
@@ -41,6 +42,7 @@ class Resources(Model, frozen=True, kw_only=True, omit_defaults=True):
             memory=max(0, self.memory - other.memory),
             disk=max(0, self.disk - other.disk),
             gpu=max(0, self.gpu - other.gpu),
+            gpus=[gpu for gpu in self.gpus if gpu not in other.gpus],
         )
 
     def scaled(self, factor: float) -> Resources:

@@ -6,12 +6,18 @@ import re
 from typing import TYPE_CHECKING
 
 from bacalhau.errors import UserError
+from bacalhau.lib.nearest import did_you_mean
 from bacalhau.models.job import LabelSelectorRequirement
+from bacalhau.models.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 OPERATORS = ("in", "notin", "=", "==", "!=", "exists", "!", "gt", "lt")
+LABEL_RULE = (
+    "names have up to 63 letters, digits, dashes, dots and underscores, and begin and end with "
+    "a letter or a digit; a key may have a domain and a slash before its name, a value may be empty"
+)
 
 _NAME = r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _DNS_LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
@@ -60,35 +66,64 @@ def matches(requirements: Iterable[LabelSelectorRequirement], labels: Mapping[st
 
 def validate_requirement(requirement: LabelSelectorRequirement) -> list[str]:
     """Return what is wrong with a requirement; nothing when it can be evaluated."""
+    return [problem.message for problem in requirement_problems(requirement)]
+
+
+def requirement_problems(requirement: LabelSelectorRequirement) -> list[Problem]:
+    """Return what is wrong with a requirement; paths are ``Key``, ``Operator`` and ``Values``."""
     problems = _key_problems(requirement.key)
     operator, values = requirement.operator, requirement.values
     if operator not in OPERATORS:
-        problems.append(f'unknown operator "{operator}", expected one of {" ".join(OPERATORS)}')
-        return problems
-    if operator in ("in", "notin"):
-        if not values:
-            problems.append(f'operator "{operator}" needs at least one value')
-    elif operator in ("exists", "!"):
-        if values:
-            problems.append(f'operator "{operator}" takes no values')
-    elif len(values) != 1:
-        problems.append(f'operator "{operator}" needs exactly one value')
+        return [*problems, _unknown_operator(operator)]
+    wrong = _number_of_values(operator, len(values))
+    if wrong:
+        problems.append(Problem("Values", f'operator "{operator}" {wrong}'))
     for value in values:
         if operator in ("gt", "lt"):
             if _integer(value) is None:
-                problems.append(f'operator "{operator}" needs a whole number, got "{value}"')
-        elif not _VALUE.fullmatch(value):
-            problems.append(f'"{value}" cannot be the value of a label')
+                text = f'operator "{operator}" needs a whole number, got "{value}"'
+                problems.append(Problem("Values", text, "labels are compared as whole numbers"))
+        elif not can_be_value(value):
+            text = f'"{value}" cannot be the value of a label'
+            problems.append(Problem("Values", text, LABEL_RULE))
     return problems
 
 
-def _key_problems(key: str) -> list[str]:
+def can_be_key(text: str) -> bool:
+    """Tell whether a label can have this key."""
+    match = _KEY.fullmatch(text)
+    return match is not None and len(match["prefix"] or "") <= _MAX_PREFIX
+
+
+def can_be_value(text: str) -> bool:
+    """Tell whether a label can have this value."""
+    return _VALUE.fullmatch(text) is not None
+
+
+def _key_problems(key: str) -> list[Problem]:
     if not key.strip():
-        return ["the key is blank"]
-    match = _KEY.fullmatch(key)
-    if match is None or len(match["prefix"] or "") > _MAX_PREFIX:
-        return [f'"{key}" cannot be the key of a label']
+        return [Problem("Key", "the key is blank", "Key names the label to look at")]
+    if not can_be_key(key):
+        return [Problem("Key", f'"{key}" cannot be the key of a label', LABEL_RULE)]
     return []
+
+
+def _unknown_operator(operator: str) -> Problem:
+    known = " ".join(OPERATORS)
+    remedy = "write Operator: = to compare with one value, or Operator: in with several"
+    if not operator:
+        return Problem("Operator", f"the operator is missing, expected one of {known}", remedy)
+    text = f'unknown operator "{operator}", expected one of {known}'
+    return Problem("Operator", text, did_you_mean(operator, OPERATORS) or remedy)
+
+
+def _number_of_values(operator: str, count: int) -> str:
+    """Return what is wrong with the number of an operator's values, or an empty text."""
+    if operator in ("in", "notin"):
+        return "" if count else "needs at least one value"
+    if operator in ("exists", "!"):
+        return "takes no values" if count else ""
+    return "" if count == 1 else "needs exactly one value"
 
 
 def _fulfils(requirement: LabelSelectorRequirement, labels: Mapping[str, str]) -> bool:

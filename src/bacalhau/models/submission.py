@@ -63,8 +63,6 @@ def sanitise(job: Job) -> tuple[Job, list[str]]:
     if job_id and not job.type.is_long_running:
         warnings.append(f"job ID is ignored when submitting a {job.type} job")
         job_id = JobID("")
-    if len(job.tasks) > 1:
-        warnings.append("only one task is supported per job")
     meta = {}
     for key, value in job.meta.items():
         if key.startswith(RESERVED_META_PREFIX):
@@ -80,7 +78,6 @@ def sanitise(job: Job) -> tuple[Job, list[str]]:
         revision=0,
         create_time=0,
         modify_time=0,
-        tasks=job.tasks[:1],
         meta=meta,
     )
     return sanitised, warnings

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
+import structlog
 
-from bacalhau.api import AgentInfo, Door, Login, create_app, serve_app
+from bacalhau.api import AgentInfo, Door, create_app, serve_app
 from bacalhau.config.documents import nested
+from bacalhau.lib.addresses import is_loopback
 from bacalhau.lib.build import build_fields
+from bacalhau.lib.units import parse_bytes
 from bacalhau.models import (
     BuildVersionInfo,
     Connection,
@@ -16,27 +19,27 @@ from bacalhau.models import (
     NodeInfo,
     NodeState,
     NodeType,
-    SpecConfig,
 )
+from bacalhau.node.auth import NAMESPACES
+from bacalhau.node.certificates import api_certificate
 from bacalhau.node.labels import node_labels
+from bacalhau.node.signing import LateSigner
 from bacalhau.orchestrator.queries import Queries
-from bacalhau.policy.challenge import Challenges
-from bacalhau.policy.token_key import token_key
-from bacalhau.policy.tokens import TokenIssuer
-from bacalhau.s3.client import S3Client
-from bacalhau.s3.signing import ResultSigner
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from contextlib import AsyncExitStack
 
-    from bacalhau.compute.service import ComputeNode
+    from bacalhau.api.handlers import Intake
+    from bacalhau.models.debug import ComputeDebug
+    from bacalhau.node.auth import Access
     from bacalhau.node.roles import Host
     from bacalhau.orchestrator.service import Orchestrator
     from bacalhau.ports import JobStore
 
-SIGNER_CONNECTIONS = 4
-TOKEN_KEY_FILE = "token_key.pem"  # noqa: S105 - the name of a file
+    Activity = Callable[[], Awaitable[ComputeDebug]]
+
+log = structlog.get_logger()
 
 
 async def start_api(
@@ -45,67 +48,63 @@ async def start_api(
     store: JobStore,
     stack: AsyncExitStack,
     *,
-    compute: ComputeNode | None = None,
+    access: Access,
+    activity: Activity | None = None,
+    intake: Intake | None = None,
 ) -> int:
     """Serve the API within ``stack``; return its port.
 
-    ``compute`` is the compute node of the same name, where there is one.
+    ``activity`` tells what the compute node of the same name does, where there is one. ``intake``
+    stands in for that of the orchestrator.
 
     Raises:
-        UserError: the address is taken, or the key for tokens cannot be used.
+        UserError: the address is taken, or the certificate cannot be used.
     """
     settings = host.settings
     queries = Queries(
         store=store,
         transport=host.transport,
         nodes=orchestrator.registry,
-        sign=await _signer(host, stack),
+        sign=LateSigner(host, stack).sign,
     )
+    certificate = api_certificate(host)
+    if not access.guard.is_strict:
+        _warn_of_open_door(settings.text("API.Host"))
     app = create_app(
         queries=queries,
-        intake=orchestrator.intake,
+        intake=intake or orchestrator.intake,
         admission=orchestrator.admission,
-        login=_login(host),
-        agent=_agent(host, orchestrator, compute),
+        login=access.login,
+        guard=access.guard,
+        agent=_agent(host, orchestrator, activity),
         clock=host.clock,
         ids=host.ids,
         door=Door.of(origins=settings.words("API.AllowedOrigins"), host=settings.text("API.Host")),
+        body_limit_bytes=parse_bytes(settings.text("API.MaxBodySize") or "10MB"),
+        requests_per_second=settings.integer("API.MaxRequestsPerSecond"),
     )
     return await stack.enter_async_context(
-        serve_app(app, settings.text("API.Host"), settings.integer("API.Port"))
+        serve_app(
+            app,
+            settings.text("API.Host"),
+            settings.integer("API.Port"),
+            tls=(certificate.certificate, certificate.key) if certificate is not None else None,
+        )
     )
 
 
-async def _signer(
-    host: Host, stack: AsyncExitStack
-) -> Callable[[SpecConfig], Awaitable[SpecConfig]]:
-    """Return what makes results of S3 reachable for clients without credentials."""
-    if host.settings.flag("Publishers.Types.S3.PreSignedURLDisabled"):
-        return _as_stored
-    client = await stack.enter_async_context(
-        S3Client.open(host.clock, connections=SIGNER_CONNECTIONS)
-    )
-    seconds = int(host.settings.seconds("Publishers.Types.S3.PreSignedURLExpiration"))
-    signer = ResultSigner(client)
-    return lambda spec: signer.presign(spec, seconds)
+def _warn_of_open_door(host: str) -> None:
+    """Tell when other machines can use the API and nobody is asked who they are."""
+    if not is_loopback(host):
+        log.warning(
+            "api_open_to_others",
+            host=host,
+            hint="anybody who reaches this address can run jobs here; ask for tokens with "
+            f"-c API.Auth.AccessPolicyPath={NAMESPACES}, or listen on 127.0.0.1",
+        )
 
 
-async def _as_stored(spec: SpecConfig) -> SpecConfig:
-    return spec
-
-
-def _login(host: Host) -> Login:
-    return Login(
-        challenges=Challenges(node_id=host.node_id, clock=host.clock, ids=host.ids),
-        tokens=TokenIssuer(
-            node_id=host.node_id,
-            key=token_key(host.directory / TOKEN_KEY_FILE),
-            clock=host.clock,
-        ),
-    )
-
-
-def _agent(host: Host, orchestrator: Orchestrator, compute: ComputeNode | None) -> AgentInfo:
+def _agent(host: Host, orchestrator: Orchestrator, activity: Activity | None) -> AgentInfo:
     version = msgspec.convert(build_fields(), BuildVersionInfo)
 
     def node_state() -> NodeState:
@@ -125,5 +124,5 @@ def _agent(host: Host, orchestrator: Orchestrator, compute: ComputeNode | None) 
         config=lambda: nested(host.settings),
         version=version,
         node_id=host.node_id,
-        activity=None if compute is None else compute.activity,
+        activity=activity,
     )

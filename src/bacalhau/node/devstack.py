@@ -19,18 +19,27 @@ from typing import TYPE_CHECKING, cast
 import structlog
 
 from bacalhau.config import KEYS, Settings
-from bacalhau.errors import BacalhauError, TransientError, UserError
-from bacalhau.lib.clock import SystemClock
+from bacalhau.errors import BacalhauError, Code, TransientError, UserError
+from bacalhau.lib.clock import SteadyClock, SystemClock
 from bacalhau.lib.ids import RandomIds
 from bacalhau.models import NodeID
 from bacalhau.node.api import start_api
+from bacalhau.node.auth import start_access
+from bacalhau.node.certificates import api_certificate
 from bacalhau.node.compute import start_compute
 from bacalhau.node.identity import locked
 from bacalhau.node.orchestrator import start_orchestrator
 from bacalhau.node.plugins import find_plugins
-from bacalhau.node.process import SWITCH_SECONDS, first_error, stop_on_signals, wait_joined
+from bacalhau.node.process import (
+    SWITCH_SECONDS,
+    clock_was_set_back,
+    first_error,
+    listening_on_an_address,
+    stop_on_signals,
+    wait_joined,
+)
 from bacalhau.node.roles import Host
-from bacalhau.node.run_files import claimed, write_port
+from bacalhau.node.run_files import claimed, exports, write_port
 from bacalhau.telemetry.logs import configure
 from bacalhau.transport.memory import MemoryTransport
 
@@ -99,7 +108,8 @@ def run_devstack(settings: Settings, plan: StackPlan) -> int:
         BacalhauError: a node cannot start; nothing is left running.
     """
     plan.check()
-    configure(settings.text("Logging.Level"))
+    settings = listening_on_an_address(settings)
+    configure(settings.text("Logging.Level"), settings.text("Logging.Mode"))
     sys.setswitchinterval(SWITCH_SECONDS)
     with claimed(ignores_others=plan.ignores_others), _directory(plan) as directory:
         asyncio.run(_run(_hosts(settings, plan, directory), settings, plan))
@@ -117,13 +127,23 @@ async def _run(hosts: list[Host], settings: Settings, plan: StackPlan) -> None:
             for host in hosts:
                 stack.enter_context(locked(host.directory))
             orchestrator, store = await start_orchestrator(hosts[0], stack)
-            for host in computes:
-                await start_compute(host, stack)
+            is_kept = plan.directory is not None
+            nodes = [await start_compute(host, stack, leaves_tasks=is_kept) for host in computes]
             for host in computes:
                 await wait_joined(host, orchestrator)
-            port = await start_api(hosts[0], orchestrator, store, stack)
+            own = nodes[0] if plan.hybrids else None
+            access = start_access(hosts[0], stack)
+            access.check_key()
+            port = await start_api(
+                hosts[0],
+                orchestrator,
+                store,
+                stack,
+                access=access,
+                activity=None if own is None else own.activity,
+            )
             write_port(port)
-            _announce(plan, settings.text("API.Host"), port)
+            _announce(plan, exports(settings.text("API.Host"), port, api_certificate(hosts[0])))
             await stop.wait()
             log.info("devstack_stopping")
     except* BacalhauError as group:
@@ -133,7 +153,8 @@ async def _run(hosts: list[Host], settings: Settings, plan: StackPlan) -> None:
 def _hosts(settings: Settings, plan: StackPlan, directory: Path) -> list[Host]:
     """Return the nodes, the orchestrator first."""
     classes = find_plugins(settings)
-    transport, clock, ids = MemoryTransport(), SystemClock(), RandomIds()
+    transport, ids = MemoryTransport(), RandomIds()
+    clock, wall = SteadyClock(SystemClock(), clock_was_set_back), SystemClock()
     chance = random.Random()  # noqa: S311 - spreads load, guards nothing
     count = plan.orchestrators + plan.hybrids + plan.computes
     hosts = []
@@ -148,6 +169,7 @@ def _hosts(settings: Settings, plan: StackPlan, directory: Path) -> list[Host]:
                 classes=_failing(classes) if is_bad else classes,
                 transport=transport,
                 clock=clock,
+                wall=wall,
                 random=chance,
                 ids=ids,
             )
@@ -199,19 +221,18 @@ def _directory(plan: StackPlan) -> Iterator[Path]:
             log.warning("devstack_leaves_files", directory=str(directory))
 
 
-def _announce(plan: StackPlan, host: str, port: int) -> None:
+def _announce(plan: StackPlan, variables: str) -> None:
     """Tell that all is ready, and where, in lines that a shell can evaluate."""
-    host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared
     sys.stdout.write(
         "\nThe devstack is ready\n"
         f"Orchestrator-only nodes: {plan.orchestrators}\n"
         f"Compute-only nodes: {plan.computes}\n"
         f"Hybrid nodes: {plan.hybrids}\n"
         "\nTo use it from another terminal, set these variables:\n"
-        f"export BACALHAU_API_HOST={host}\nexport BACALHAU_API_PORT={port}\n"
+        f"{variables}"
     )
     sys.stdout.flush()
 
 
 def _refusal(message: str, *, hint: str = "") -> UserError:
-    return UserError(message, code="ConfigurationError", hint=hint, component="Devstack")
+    return UserError(message, code=Code.CONFIGURATION, hint=hint, component="Devstack")

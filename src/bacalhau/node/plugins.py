@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, NamedTuple, cast
-
-import structlog
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Iterator
     from contextlib import AsyncExitStack
+    from importlib.metadata import EntryPoint
 
     from bacalhau.config import Settings
     from bacalhau.ports import Engine, Plugin, PluginContext, Publisher, Source
 
-log = structlog.get_logger()
+P = TypeVar("P", bound="Plugin")
 
 
 class PluginClasses(NamedTuple):
@@ -23,6 +23,11 @@ class PluginClasses(NamedTuple):
     engines: Mapping[str, type[Engine]]
     sources: Mapping[str, type[Source]]
     publishers: Mapping[str, type[Publisher]]
+
+    def load(self) -> None:
+        """Import all of them now, which takes a moment: the libraries behind them are large."""
+        for classes in self:
+            list(classes.values())
 
 
 class Plugins(NamedTuple):
@@ -33,15 +38,42 @@ class Plugins(NamedTuple):
     publishers: Mapping[str, Publisher]
 
 
+class LateClasses(Mapping[str, type[P]]):
+    """Classes behind entry points, by type in lower case; each is imported when it is asked for."""
+
+    def __init__(self, points: Mapping[str, EntryPoint]) -> None:
+        self._points = dict(sorted(points.items()))
+        self._loaded: dict[str, type[P]] = {}
+
+    def __getitem__(self, kind: str) -> type[P]:
+        """Return a class. Raises ``KeyError``, and what its module raises on import."""
+        if kind not in self._loaded:
+            self._loaded[kind] = self._points[kind].load()
+        return self._loaded[kind]
+
+    def __contains__(self, kind: object) -> bool:
+        return kind in self._points
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._points)
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+
 def find_plugins(settings: Settings) -> PluginClasses:
-    """Load the classes behind the entry points, without those that the settings disable."""
-    engines = _find("bacalhau.engines", settings.words("Engines.Disabled"))
-    sources = _find("bacalhau.sources", settings.words("InputSources.Disabled"))
-    publishers = _find("bacalhau.publishers", settings.words("Publishers.Disabled"))
+    """Find the classes behind the entry points, without those that the settings disable."""
+    every = entry_points()
+
+    def find(kind: str, key: str) -> dict[str, EntryPoint]:
+        unwanted = {name.strip().lower() for name in settings.words(key)}
+        found = {point.name: point for point in every.select(group=f"bacalhau.{kind}")}
+        return {name: point for name, point in found.items() if name not in unwanted}
+
     return PluginClasses(
-        cast("Mapping[str, type[Engine]]", engines),
-        cast("Mapping[str, type[Source]]", sources),
-        cast("Mapping[str, type[Publisher]]", publishers),
+        LateClasses(find("engines", "Engines.Disabled")),
+        LateClasses(find("sources", "InputSources.Disabled")),
+        LateClasses(find("publishers", "Publishers.Disabled")),
     )
 
 
@@ -63,13 +95,3 @@ async def open_plugins(
             for name, cls in classes.publishers.items()
         },
     )
-
-
-def _find(group: str, disabled: Collection[str]) -> dict[str, type[Plugin]]:
-    unwanted = {name.strip().lower() for name in disabled}
-    found = {point.name: point for point in entry_points(group=group)}
-    return {
-        name: cast("type[Plugin]", point.load())
-        for name, point in sorted(found.items())
-        if name not in unwanted
-    }

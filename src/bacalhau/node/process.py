@@ -7,28 +7,41 @@ import os
 import random
 import signal
 import sys
-from contextlib import AsyncExitStack
+import threading
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
-from bacalhau.errors import BacalhauError, UserError
-from bacalhau.lib.clock import SystemClock
+from bacalhau.api import check_address
+from bacalhau.errors import BacalhauError, Code, UserError
+from bacalhau.lib.addresses import resolve_address
+from bacalhau.lib.clock import SteadyClock, SystemClock
 from bacalhau.lib.ids import RandomIds
 from bacalhau.node.api import start_api
-from bacalhau.node.compute import start_compute
+from bacalhau.node.auth import start_access
+from bacalhau.node.certificates import api_certificate
 from bacalhau.node.identity import locked, node_id
+from bacalhau.node.late_compute import LateCompute, PatientIntake
 from bacalhau.node.orchestrator import start_orchestrator
 from bacalhau.node.plugins import find_plugins
 from bacalhau.node.roles import Host
+from bacalhau.node.run_files import exports, run_file
 from bacalhau.telemetry.logs import configure
 from bacalhau.transport.memory import MemoryTransport
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bacalhau.config import Settings
     from bacalhau.orchestrator.service import Orchestrator
 
 JOIN_SECONDS = 5.0
+STOP_SECONDS = 60.0
+"""How long a node may take to stop; normally it is done within a second, or as publishing takes."""
+
+RUN_FILE = "bacalhau.run"
 SWITCH_SECONDS = 0.0005
 """How long one thread may keep the others from running.
 
@@ -45,26 +58,29 @@ def serve(settings: Settings) -> int:
     Raises:
         BacalhauError: the node cannot start; nothing is left running.
     """
-    configure(settings.text("Logging.Level"))
+    settings = listening_on_an_address(settings)
+    configure(settings.text("Logging.Level"), settings.text("Logging.Mode"))
     sys.setswitchinterval(SWITCH_SECONDS)
     compute = settings.flag("Compute.Enabled")
     if compute and not settings.flag("Orchestrator.Enabled"):
         raise UserError(
             "a compute node needs an orchestrator in the same process",
-            code="ConfigurationError",
+            code=Code.CONFIGURATION,
             hint="start it with --orchestrator --compute",
             fields=["Orchestrator.Enabled"],
         )
+    check_address(settings.text("API.Host"), settings.integer("API.Port"))
     ids = RandomIds()
     directory = settings.data_directory
     with locked(directory):
         host = Host(
-            node_id=node_id(directory, settings.text("NodeID"), ids),
+            node_id=node_id(directory, settings, ids),
             directory=directory,
             settings=settings,
             classes=find_plugins(settings),
             transport=MemoryTransport(),
-            clock=SystemClock(),
+            clock=SteadyClock(SystemClock(), clock_was_set_back),
+            wall=SystemClock(),
             random=random.Random(),  # noqa: S311 - spreads load, guards nothing
             ids=ids,
         )
@@ -78,13 +94,31 @@ async def _serve(host: Host, *, compute: bool) -> None:
     try:
         async with AsyncExitStack() as stack:
             orchestrator, store = await start_orchestrator(host, stack)
-            node = await start_compute(host, stack) if compute else None
-            if node is not None:
-                await wait_joined(host, orchestrator)
-            port = await start_api(host, orchestrator, store, stack, compute=node)
-            _announce(host, port)
-            await stop.wait()
-            log.info("node_stopping", node_id=host.node_id)
+            # What is left first: no request reaches a node whose parts have ended.
+            async with AsyncExitStack() as front:
+                late = LateCompute(host, stack) if compute else None
+                is_open = asyncio.Event()
+                access = start_access(host, front)
+                access.check_key()
+                port = await start_api(
+                    host,
+                    orchestrator,
+                    store,
+                    front,
+                    access=access,
+                    activity=None if late is None else late.activity,
+                    intake=PatientIntake(orchestrator.intake, is_open),
+                )
+                # The rest is large. The API answers meanwhile; submissions wait.
+                await asyncio.to_thread(host.classes.load)
+                if late is not None:
+                    await late.start()
+                    await wait_joined(host, orchestrator)
+                is_open.set()
+                front.enter_context(_announced(host, port))
+                await stop.wait()
+                log.info("node_stopping", node_id=host.node_id)
+        log.info("node_stopped", node_id=host.node_id)
     except* BacalhauError as group:
         raise first_error(group) from group
 
@@ -98,6 +132,15 @@ async def wait_joined(host: Host, orchestrator: Orchestrator) -> None:
         log.warning("node_joins_late", node_id=host.node_id)
 
 
+def clock_was_set_back(seconds: float) -> None:
+    """Tell it; see ``SteadyClock`` for what follows."""
+    log.warning(
+        "clock_was_set_back",
+        seconds=round(seconds, 3),
+        hint="times are ahead until the date has caught up; let the machine's clock be kept by NTP",
+    )
+
+
 def first_error(group: BaseExceptionGroup[BacalhauError]) -> BacalhauError:
     """Return one of our errors out of what task groups made of it."""
     first = group.exceptions[0]
@@ -105,32 +148,73 @@ def first_error(group: BaseExceptionGroup[BacalhauError]) -> BacalhauError:
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:
-    """Set ``stop`` with the first SIGINT or SIGTERM; the second ends the process at once."""
+    """Set ``stop`` with the first SIGINT or SIGTERM; the second ends the process at once.
+
+    So does the end of ``STOP_SECONDS``. Nothing is lost by it: a node may be killed at any moment.
+    """
     loop = asyncio.get_running_loop()
 
     def stop_or_leave() -> None:
         if stop.is_set():
             _leave()
         stop.set()
+        # A thread, as the loop may be what does not end.
+        limit = threading.Timer(STOP_SECONDS, _give_up)
+        limit.daemon = True
+        limit.start()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop_or_leave)
 
 
-def _announce(host: Host, port: int) -> None:
-    """Tell where the API is, in lines that a shell can evaluate (spec cli.md 8.10)."""
+def listening_on_an_address(settings: Settings) -> Settings:
+    """Return settings whose ``API.Host`` is no word such as ``private`` any more.
+
+    Raises:
+        UserError: this machine has no such address.
+    """
+    host = settings.text("API.Host")
+    try:
+        return settings.replaced({"API.Host": resolve_address(host)})
+    except ValueError as exc:
+        raise UserError(
+            f'invalid value "{host}" for API.Host: {exc}',
+            code=Code.CONFIGURATION,
+            hint="set it to an address of this machine, or to 0.0.0.0 for all of them",
+            component="APIServer",
+            fields=["API.Host"],
+        ) from exc
+
+
+@contextmanager
+def _announced(host: Host, port: int) -> Iterator[None]:
+    """Tell where the API is, on standard output and in a file (spec cli.md 8.10)."""
     address = host.settings.text("API.Host")
-    address = "127.0.0.1" if address in ("0.0.0.0", "::") else address  # noqa: S104 - compared
-    log.info("node_running", node_id=host.node_id, address=f"{address}:{port}")
-    sys.stdout.write(
-        "\nTo use this node from another terminal, set these variables:\n"
-        f"export BACALHAU_API_HOST={address}\nexport BACALHAU_API_PORT={port}\n"
-    )
-    sys.stdout.flush()
+    lines = exports(address, port, api_certificate(host))
+    path = Path(os.environ.get("DEVSTACK_ENV_FILE") or host.directory / RUN_FILE).absolute()
+    with run_file(path, lines):
+        log.info(
+            "node_running",
+            node_id=host.node_id,
+            address=f"{address}:{port}",
+            orchestrator_enabled=host.settings.flag("Orchestrator.Enabled"),
+            compute_enabled=host.settings.flag("Compute.Enabled"),
+        )
+        sys.stdout.write(
+            f"\nTo use this node from another terminal, set these variables:\n{lines}"
+            f"\nThey are, as long as it runs, in {path}\n"
+        )
+        sys.stdout.flush()
+        yield
+
+
+def _give_up() -> None:
+    log.error("node_stop_given_up", seconds=STOP_SECONDS, hint="what it did goes on at its start")
+    _leave()
 
 
 def _leave() -> None:
-    """End the process here and now: the operator asked twice."""
+    """End the process here and now."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(1)

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Host:
-    """One process: its name, its place on disk, and the seams all roles are given."""
+    """One process: its name, its place on disk, and the seams all roles are given.
+
+    ``clock`` gives the times that are stored and compared. ``wall`` is the machine's own clock,
+    for those who talk to others about time: signatures, and tasks.
+    """
 
     node_id: NodeID
     directory: Path
@@ -24,5 +28,6 @@ class Host:
     classes: PluginClasses
     transport: Transport
     clock: Clock
+    wall: Clock
     random: Random
     ids: Ids

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from bacalhau.errors import ConflictError, UserError
+from bacalhau.errors import Code, ConflictError, UserError
 from bacalhau.models import Membership, NodeID
 from bacalhau.orchestrator.references import find_node
 
@@ -83,7 +83,7 @@ class Admission:
         if not await self._registry.admit(node_id, membership):
             raise ConflictError(
                 f"node already {membership.lower()}",
-                code="ConflictNodeState",
+                code=Code.NODE_STATE,
                 hint="nothing was changed",
                 component=_COMPONENT,
             )

@@ -111,7 +111,8 @@ class Broker:
             entry.stored[kept.id] = kept
             if not entry.again:
                 entry.latest = kept
-        if shape is None:
+        if shape != entry.shape:
+            # It has its place, or asks for something else now: others may find room all the same.
             self._continue_chain(entry)
         if entry.again or (shape is not None and entry.epoch != self._epoch):
             # If it was the first of its shape that was woken, it still is.

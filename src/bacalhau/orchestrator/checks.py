@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from bacalhau.errors import ValidationError
 from bacalhau.models.decode import decode_params
 from bacalhau.models.params import ParamsModel
+from bacalhau.models.problems import Problem, raise_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,16 +34,13 @@ class Checks(NamedTuple):
             ValidationError: with every problem of every part, and the paths of its fields.
         """
         warnings: list[str] = []
-        messages: list[str] = []
-        fields: list[str] = []
+        problems: list[Problem] = []
         for path, plugin, spec in self._parts(job):
             try:
                 warnings.extend(plugin.check(spec))
             except ValidationError as exc:
-                messages.append(exc.message)
-                fields.extend(f"{path}.{field}" for field in exc.fields)
-        if messages:
-            raise ValidationError("\n".join(messages), fields=fields)
+                problems.extend(_located(path, exc))
+        raise_for(problems)
         if job.task.publisher.kind in self.publishers:
             warnings.extend(_overwriting(job))
         return warnings
@@ -61,6 +59,16 @@ class Checks(NamedTuple):
         publisher = self.publishers.get(task.publisher.kind)
         if publisher is not None:
             yield "Tasks[0].Publisher", publisher, task.publisher
+
+
+def _located(path: str, error: ValidationError) -> Iterator[Problem]:
+    """Yield what a plug-in found, each line with its field where there is one for each."""
+    lines = error.message.split("\n")
+    if len(lines) != len(error.fields):
+        yield Problem(path, error.message, error.hint)
+        return
+    for line, field in zip(lines, error.fields, strict=True):
+        yield Problem(f"{path}.{field}", line, error.hint)
 
 
 class _KeyTemplate(ParamsModel, frozen=True, kw_only=True):

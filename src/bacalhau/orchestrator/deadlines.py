@@ -13,29 +13,29 @@ if TYPE_CHECKING:
     from bacalhau.ports import Clock
 
 LONGEST_NAP_SECONDS = 60.0
-"""The wall clock may be set; so it is looked at again at least this often."""
 
 
 class Deadlines:
-    """At most one moment for each job, in nanoseconds since 1970."""
+    """At most one moment for each job; kept as elapsed time, so that nobody can put it off."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._moments: dict[JobID, int] = {}
-        self._heap: list[tuple[int, JobID]] = []
+        self._moments: dict[JobID, float] = {}
+        self._heap: list[tuple[float, JobID]] = []
         self._earlier = asyncio.Event()
 
     def __contains__(self, job_id: JobID) -> bool:
         return job_id in self._moments
 
     def set(self, job_id: JobID, moment_ns: int | None) -> None:
-        """Replace a job's moment; None removes it."""
+        """Replace a job's moment, in nanoseconds since 1970 as the clock is now, or remove it."""
         if moment_ns is None:
             self._moments.pop(job_id, None)
             return
-        self._moments[job_id] = moment_ns
-        heapq.heappush(self._heap, (moment_ns, job_id))
-        if self._heap[0] == (moment_ns, job_id):
+        moment = self._clock.monotonic() + (moment_ns - self._clock.now_ns()) / 1e9
+        self._moments[job_id] = moment
+        heapq.heappush(self._heap, (moment, job_id))
+        if self._heap[0] == (moment, job_id):
             self._earlier.set()
 
     async def run(self, fire: Callable[[JobID], None]) -> None:
@@ -51,11 +51,11 @@ class Deadlines:
                 continue
 
     def _due(self) -> list[JobID]:
-        now_ns = self._clock.now_ns()
+        now = self._clock.monotonic()
         due = []
-        while self._heap and self._heap[0][0] <= now_ns:
-            moment_ns, job_id = heapq.heappop(self._heap)
-            if self._moments.get(job_id) == moment_ns:
+        while self._heap and self._heap[0][0] <= now:
+            moment, job_id = heapq.heappop(self._heap)
+            if self._moments.get(job_id) == moment:
                 del self._moments[job_id]
                 due.append(job_id)
         return due
@@ -63,5 +63,5 @@ class Deadlines:
     def _nap_seconds(self) -> float:
         if not self._heap:
             return LONGEST_NAP_SECONDS
-        until = (self._heap[0][0] - self._clock.now_ns()) / 1e9
+        until = self._heap[0][0] - self._clock.monotonic()
         return min(max(until, 0.001), LONGEST_NAP_SECONDS)

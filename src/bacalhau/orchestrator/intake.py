@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 import structlog
 
-from bacalhau.errors import ConflictError, StaleWriteError
+from bacalhau.errors import Code, ConflictError, StaleWriteError
 from bacalhau.lib.ids import derived_uuid
 from bacalhau.lifecycle import events
 from bacalhau.lifecycle import job as job_lifecycle
@@ -19,13 +19,13 @@ from bacalhau.models import EvaluationID, JobID, JobState, State, Trigger
 from bacalhau.models.api import PutJobResponse, StopJobResponse
 from bacalhau.models.defaults import TaskDefaults, apply_defaults
 from bacalhau.models.submission import prepare
-from bacalhau.models.validate import raise_for, validate_stored, validate_submission
+from bacalhau.models.validate import blank_publishers, raise_for, validate_stored
 from bacalhau.orchestrator.references import find_job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bacalhau.models import Job, NodeID
+    from bacalhau.models import Job, JobType, NodeID
     from bacalhau.orchestrator.broker import Broker
     from bacalhau.orchestrator.checks import Checks
     from bacalhau.orchestrator.planner import Planner
@@ -50,16 +50,21 @@ class Intake:
         broker: Broker,
         planner: Planner,
         checks: Checks,
-        defaults: TaskDefaults,
+        defaults: Mapping[JobType, TaskDefaults],
+        meta: Mapping[str, str],
         clock: Clock,
         ids: Ids,
     ) -> None:
-        self._node_id = node_id
         self._store = store
         self._broker = broker
         self._planner = planner
         self._checks = checks
         self._defaults = defaults
+        self._meta = {
+            "bacalhau.org/orchestrator.id": node_id,
+            "bacalhau.org/requester.id": node_id,
+            **meta,
+        }
         self._clock = clock
         self._ids = ids
 
@@ -82,12 +87,12 @@ class Intake:
             ConflictError: the job brings its own id, and that is taken; or the token was used
                 for another job.
         """
-        raise_for(validate_submission(job))
+        problems = blank_publishers(job)
         job, found = prepare(job)
         given = idempotency_token if not job.id else ""
         ids = _ids_from(job, given) if given else self._fresh_ids(job)
         job = self._complete(job, ids.job, client_meta)
-        raise_for(validate_stored(job))
+        raise_for([*problems, *validate_stored(job)])
         all_warnings = [*warnings, *found, *self._checks.run(job)]
         evaluation = msgspec.structs.replace(
             self._planner.evaluation(job, Trigger.JOB_REGISTER), id=ids.evaluation
@@ -139,7 +144,7 @@ class Intake:
             if state.is_terminal:
                 raise ConflictError(
                     f"cannot stop job in state {state}",
-                    code="ConflictJobState",
+                    code=Code.JOB_STATE,
                     hint="only jobs that have not ended can be stopped",
                     component="JobStore",
                 )
@@ -161,16 +166,12 @@ class Intake:
     def _complete(self, job: Job, job_id: JobID, client_meta: Mapping[str, str]) -> Job:
         """Fill in what the server decides: id, name, meta, defaults, state and times."""
         now_ns = self._clock.now_ns()
-        ours = {
-            "bacalhau.org/orchestrator.id": self._node_id,
-            "bacalhau.org/requester.id": self._node_id,
-        }
-        completed: Job = apply_defaults(job, self._defaults)
+        completed: Job = apply_defaults(job, self._defaults.get(job.type, TaskDefaults()))
         return msgspec.structs.replace(
             completed,
             id=job_id,
             name=job.name or job_id,
-            meta={**job.meta, **client_meta, **ours},
+            meta={**job.meta, **client_meta, **self._meta},
             state=State[JobState](state_type=JobState.PENDING),
             revision=1,
             create_time=now_ns,

@@ -16,6 +16,7 @@ from bacalhau.models import Evaluation, ExecutionID, JobType, Trigger
 from bacalhau.models.ids import EvaluationID
 from bacalhau.scheduling.counted import schedule_batch, schedule_service
 from bacalhau.scheduling.daemon import schedule_daemon
+from bacalhau.scheduling.deadlines import BACKSTOP_SECONDS
 from bacalhau.scheduling.ops import schedule_ops
 from bacalhau.scheduling.plan import Claim, Context, Plan, Scheduler
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from bacalhau.orchestrator.broker import Broker
     from bacalhau.orchestrator.deadlines import Deadlines
     from bacalhau.orchestrator.registry import NodeRegistry
+    from bacalhau.orchestrator.wall_time import WallTime
     from bacalhau.ports import Clock, Ids, JobStore, Random
 
 SCHEDULERS: dict[JobType, Scheduler] = {
@@ -54,6 +56,8 @@ class Planner:
         random: Random,
         ids: Ids,
         wake: Callable[[NodeID], None],
+        wall_time: WallTime,
+        backstop_seconds: float = BACKSTOP_SECONDS,
     ) -> None:
         self._store = store
         self._broker = broker
@@ -63,6 +67,8 @@ class Planner:
         self._random = random
         self._ids = ids
         self._wake = wake
+        self._backstop_seconds = backstop_seconds
+        self._wall_time = wall_time
 
     async def work(self) -> None:
         """Look at one job after another, for ever."""
@@ -106,7 +112,7 @@ class Planner:
             snapshot = self._store.snapshot(claim.evaluation.job_id)
             if snapshot is None:
                 return None
-            plan = self._plan(JobDraft(snapshot, self._clock.now_ns()), claim)
+            plan = self._plan(JobDraft(snapshot, self._wall_time.now_ns()), claim)
             if plan.changes is None:
                 return plan
             # Booked before the write, so that no other worker gives the same room away meanwhile.
@@ -151,4 +157,6 @@ class Planner:
             now_ns=now_ns,
             draw=self._random.random,
             new_execution_id=lambda: ExecutionID(f"e-{self._ids.uuid()}"),
+            backstop_seconds=self._backstop_seconds,
+            present=self._wall_time.present,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from bacalhau.errors import AmbiguousError, NotFoundError, UserError
+from bacalhau.errors import AmbiguousError, Code, NotFoundError, UserError
 from bacalhau.models import JobID
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def find_job(store: JobStore, reference: str) -> Job:
     if len(found) > 1:
         raise AmbiguousError(
             f"multiple jobs found for id {reference}",
-            code="MultipleJobsFound",
+            code=Code.MULTIPLE_JOBS,
             hint="Use full job ID",
             component=_COMPONENT,
         )
@@ -67,7 +67,7 @@ def find_execution(executions: Sequence[Execution], reference: str) -> Execution
     if len(found) > 1:
         raise AmbiguousError(
             f"multiple executions found for id {reference}",
-            code="MultipleExecutionsFound",
+            code=Code.MULTIPLE_EXECUTIONS,
             hint="Use full execution ID",
             component=_COMPONENT,
         )
@@ -91,7 +91,7 @@ def find_node(nodes: Sequence[NodeState], reference: str) -> NodeState:
     if len(found) > 1:
         raise AmbiguousError(
             f"multiple nodes found for id {reference}",
-            code="MultipleNodesFound",
+            code=Code.MULTIPLE_NODES,
             hint="Use full node ID",
             component="NodesManager",
         )

@@ -11,7 +11,6 @@ import structlog
 
 from bacalhau.errors import BacalhauError
 from bacalhau.models import JobType, NodeID, Trigger
-from bacalhau.models.defaults import TaskDefaults
 from bacalhau.orchestrator.admission import Admission
 from bacalhau.orchestrator.answers import Answers
 from bacalhau.orchestrator.broker import Broker
@@ -21,6 +20,7 @@ from bacalhau.orchestrator.intake import Intake
 from bacalhau.orchestrator.planner import Planner
 from bacalhau.orchestrator.registry import NodeRegistry
 from bacalhau.orchestrator.sessions import Session
+from bacalhau.orchestrator.wall_time import WallTime
 from bacalhau.protocol.messages import (
     ORCHESTRATOR,
     Ack,
@@ -31,12 +31,13 @@ from bacalhau.protocol.messages import (
     Report,
     Welcome,
 )
-from bacalhau.scheduling.deadlines import next_deadline
+from bacalhau.scheduling.deadlines import BACKSTOP_SECONDS, next_deadline
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from bacalhau.models import Job, JobID
+    from bacalhau.models.defaults import TaskDefaults
     from bacalhau.ports import Clock, Endpoint, Ids, JobStore, Random, Transport
 
 log = structlog.get_logger()
@@ -44,13 +45,15 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OrchestratorOptions:
-    """Settings of the orchestrator."""
+    """Settings of the orchestrator. ``meta`` is noted in every job that it takes."""
 
     workers: int = 16
     disconnect_timeout_seconds: float = 60.0
     is_approval_manual: bool = False
     sweep_seconds: float = 30.0
-    defaults: TaskDefaults = field(default_factory=TaskDefaults)
+    backstop_seconds: float = BACKSTOP_SECONDS
+    defaults: Mapping[JobType, TaskDefaults] = field(default_factory=dict)
+    meta: Mapping[str, str] = field(default_factory=dict)
 
 
 class Orchestrator:
@@ -72,6 +75,7 @@ class Orchestrator:
         self._store = store
         self._transport = transport
         self._clock = clock
+        self._wall_time = WallTime(clock)
         self._sessions: dict[NodeID, tuple[Session, asyncio.Task[None]]] = {}
         self.broker = Broker()
         self.deadlines = Deadlines(clock)
@@ -82,12 +86,7 @@ class Orchestrator:
             own_id=node_id,
             is_approval_manual=self._options.is_approval_manual,
         )
-        self.admission = Admission(
-            registry=self.registry,
-            on_approved=self.node_came,
-            on_rejected=self.broker.capacity_lost,
-            on_deleted=self._node_deleted,
-        )
+        self.admission = self._new_admission()
         self.planner = Planner(
             store=store,
             broker=self.broker,
@@ -97,6 +96,8 @@ class Orchestrator:
             random=random,
             ids=ids,
             wake=self._wake,
+            wall_time=self._wall_time,
+            backstop_seconds=self._options.backstop_seconds,
         )
         self.intake = Intake(
             node_id=node_id,
@@ -105,6 +106,7 @@ class Orchestrator:
             planner=self.planner,
             checks=checks or Checks({}, {}, {}),
             defaults=self._options.defaults,
+            meta=self._options.meta,
             clock=clock,
             ids=ids,
         )
@@ -115,6 +117,14 @@ class Orchestrator:
             planner=self.planner,
             clock=clock,
             wake=self._wake,
+        )
+
+    def _new_admission(self) -> Admission:
+        return Admission(
+            registry=self.registry,
+            on_approved=self.node_came,
+            on_rejected=self.broker.capacity_lost,
+            on_deleted=self._node_deleted,
         )
 
     @asynccontextmanager
@@ -256,7 +266,13 @@ class Orchestrator:
         for job in await self._store.unfinished_jobs():
             snapshot = self._store.snapshot(job.id)
             if snapshot is not None:
-                self.deadlines.set(job.id, next_deadline(snapshot.job, snapshot.executions))
+                moment = next_deadline(
+                    snapshot.job,
+                    snapshot.executions,
+                    self._options.backstop_seconds,
+                    self._wall_time.present,
+                )
+                self.deadlines.set(job.id, moment)
 
     async def _sweep_forever(self) -> None:
         """Repair: a job that has not ended and that nothing will touch is looked at."""

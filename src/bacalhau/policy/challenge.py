@@ -12,14 +12,12 @@ import hashlib
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-
-from bacalhau.errors import UserError
+from bacalhau.errors import Code, UserError
 from bacalhau.policy.token_key import KEY_BITS, PUBLIC_EXPONENT
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
     from bacalhau.ports import Clock, Ids
 
 LIFETIME_SECONDS = 300.0
@@ -31,7 +29,7 @@ OPEN_LIMIT = 50_000
 class ChallengeError(UserError):
     """The client did not prove who it is."""
 
-    default_code = "Unauthorized"
+    default_code = Code.UNAUTHORIZED
 
 
 class Challenges:
@@ -75,7 +73,11 @@ class Challenges:
         modulus = key.public_numbers().n
         return hashlib.sha256(modulus.to_bytes((modulus.bit_length() + 7) // 8, "big")).hexdigest()
 
-    def _close(self, key: rsa.RSAPublicKey, signature: bytes) -> None:
+    def _close(self, key: RSAPublicKey, signature: bytes) -> None:
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.asymmetric import padding
+
         try:
             signed = key.recover_data_from_signature(signature, padding.PKCS1v15(), hashes.SHA256())
         except InvalidSignature as exc:
@@ -92,7 +94,11 @@ class Challenges:
             del self._open[oldest]
 
 
-def _public_key(data: bytes) -> rsa.RSAPublicKey:
+def _public_key(data: bytes) -> RSAPublicKey:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
     try:
         key = serialization.load_der_public_key(data)
     except (ValueError, UnsupportedAlgorithm) as exc:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from bacalhau.ports.plugin import Plugin
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from bacalhau.models import (
@@ -51,6 +51,7 @@ class TaskRun:
     what is nested in them. ``outputs`` are empty directories of the node, one a result path.
     ``env`` is the complete environment given by job and system; the engine's own parameters win
     over it, except for names that start with ``BACALHAU_``.
+    ``disk_bytes`` is how much the task may write, 0 for as much as it likes.
     """
 
     execution_id: ExecutionID
@@ -62,6 +63,7 @@ class TaskRun:
     inputs: tuple[Volume, ...]
     outputs: tuple[Volume, ...]
     sink: OutputSink
+    disk_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,10 +97,14 @@ class Engine(Plugin, Protocol):
         ...
 
     async def run(self, run: TaskRun) -> TaskExit:
-        """Run a task to its end, or join the one that an earlier process left running.
+        """Run a task to its end, or join the one that an earlier process left.
+
+        What has ended may stay until ``forget``: a node that is killed before it has noted the end
+        joins the task once more, and does not run it twice.
 
         Cancellation: the task is stopped with the engine's grace period, and nothing of it is left
-        when ``CancelledError`` leaves this method.
+        when ``CancelledError`` leaves this method. After ``let_go`` a task that the next process
+        can join is left as it is.
 
         Raises:
             ExecutionError: the task could not start, or ran out of memory.
@@ -106,6 +112,35 @@ class Engine(Plugin, Protocol):
         """
         ...
 
-    async def sweep(self, live: Collection[ExecutionID]) -> None:
-        """Remove what earlier processes of this node left of executions that are not ``live``."""
+    async def holds(self, execution_id: ExecutionID) -> bool:
+        """Tell whether ``run`` would join a task of this execution instead of starting one.
+
+        Raises:
+            TransientError: the engine is unwell and cannot tell.
+        """
+        ...
+
+    async def forget(self, execution_id: ExecutionID) -> None:
+        """Remove what is left of an execution whose end has been noted.
+
+        What cannot be removed now is left to the sweep.
+        """
+        ...
+
+    def let_go(self) -> None:
+        """Prepare for the end of the process: tasks that can outlive it are not stopped any more.
+
+        The next process of this node joins them.
+        """
+        ...
+
+    async def sweep(self, is_live: Callable[[ExecutionID], bool]) -> None:
+        """Remove what this node left of executions that are not live.
+
+        May be called while tasks run and start. Other nodes' tasks are not touched, nor those of a
+        node with the same name and another data directory.
+
+        Raises:
+            TransientError: the engine is unwell.
+        """
         ...

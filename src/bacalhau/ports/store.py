@@ -162,6 +162,7 @@ class LocalExecution(_Value, frozen=True, kw_only=True):
     ``execution`` is as it was offered, with its job, and with what the bid allocated. ``state`` is
     ours. What the runner found out is kept with it, so that a restarted node can finish, publish
     and report: ``event`` explains the state, ``retryable`` is False when no node would do better.
+    ``started_at_ns`` is when it left the node's queue, 0 before that; time-outs count from there.
     """
 
     execution: Execution
@@ -171,6 +172,7 @@ class LocalExecution(_Value, frozen=True, kw_only=True):
     published_result: SpecConfig = SpecConfig()
     event: Event | None = None
     retryable: bool = True
+    started_at_ns: int = 0
     create_time: int = 0
     modify_time: int = 0
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from bacalhau.models import Execution, ExecutionID, RunOutput
@@ -44,7 +44,7 @@ class Workspace(Protocol):
         """Make the directories of an execution, which carries its job, and begin its output anew.
 
         ``resume`` False removes what was there. True keeps prepared inputs and result paths, for
-        a task that may still be running.
+        a task that an earlier process left.
 
         Raises:
             ValidationError: the name of a result path leads out of the results directory.
@@ -74,8 +74,12 @@ class Workspace(Protocol):
         """Remove inputs and results; the log stays. What cannot be removed waits for the sweep."""
         ...
 
-    async def sweep(self, live: Collection[ExecutionID]) -> None:
-        """Remove what belongs to no live execution, and logs older than the retention."""
+    async def sweep(self, is_live: Callable[[ExecutionID], bool]) -> None:
+        """Remove what belongs to no live execution, and logs older than the retention.
+
+        ``is_live`` is asked in the event loop about executions that have files. May be called
+        while others are opened and discarded.
+        """
         ...
 
     def has_log(self, execution_id: ExecutionID) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from bacalhau.errors import TransientError, ValidationError
+from bacalhau.errors import Code, TransientError, ValidationError
 from bacalhau.lib.archives import pack_directory
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def pack(results: Path, destination: Path, component: str) -> None:
     except OSError as exc:
         raise TransientError(
             f"the results cannot be packed: {exc.strerror or exc}",
-            code="DiskError",
+            code=Code.DISK,
             component=component,
             hint="check the disk under the node's DataDir",
         ) from exc

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from bacalhau.errors import UserError
+from bacalhau.errors import Code, UserError
+from bacalhau.lib.addresses import is_loopback, resolve_address
 from bacalhau.lib.threads import run_to_end
 from bacalhau.models import SpecConfig
-from bacalhau.publishers._address import is_loopback, resolve_address
 from bacalhau.publishers._results import (
     ARCHIVE_SUFFIX,
     archive_name,
@@ -83,7 +83,7 @@ def _host(address: str) -> str:
     except ValueError as exc:
         raise UserError(
             f"invalid value {address!r} for {_ADDRESS_KEY}: {exc}",
-            code="ConfigurationError",
+            code=Code.CONFIGURATION,
             component=COMPONENT,
             hint=f"set {_ADDRESS_KEY} to an IP address or a host name of this node",
             fields=[_ADDRESS_KEY],
@@ -122,7 +122,7 @@ def _cannot_listen(error: OSError, port: int) -> UserError:
     reason = "it is in use" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
     return UserError(
         f"the local publisher cannot listen on port {port}: {reason}",
-        code="ConfigurationError",
+        code=Code.CONFIGURATION,
         component=COMPONENT,
         hint=f"choose another port with -c {_PORT_KEY}=NUMBER, or disable the publisher "
         "with -c Publishers.Disabled=local",

@@ -16,7 +16,8 @@ from bacalhau.errors import BacalhauError, ValidationError
 from bacalhau.lib.threads import run_to_end
 from bacalhau.models import SpecConfig
 from bacalhau.models.decode import decode_params, unknown_params
-from bacalhau.models.params import ParamsModel
+from bacalhau.models.problems import Problem
+from bacalhau.models.specs.s3 import S3Params, S3PublisherParams, publisher_problems
 from bacalhau.publishers._results import (
     ARCHIVE_SUFFIX,
     archive_name,
@@ -30,7 +31,6 @@ from bacalhau.s3.client import S3Client
 from bacalhau.s3.endpoints import DEFAULT_REGION, locate
 from bacalhau.s3.failures import Subject, explained
 from bacalhau.s3.keys import BAD_REQUEST
-from bacalhau.s3.params import S3Params
 from bacalhau.s3.upload import PARTS_AT_ONCE, upload
 
 if TYPE_CHECKING:
@@ -45,15 +45,6 @@ COMPONENT = "S3Publisher"
 _CONNECTIONS = 4 * PARTS_AT_ONCE
 _PLACEHOLDER = re.compile(r"\{(nodeID|executionID|jobID|date|time)\}")
 _IGNORED = frozenset({"compress"})  # documented for older versions
-
-
-class S3PublisherParams(ParamsModel, frozen=True, kw_only=True):
-    """Where to store results; ``key`` is a template."""
-
-    bucket: str = ""
-    key: str = ""
-    endpoint: str = ""
-    region: str = ""
 
 
 class S3Publisher:
@@ -71,13 +62,14 @@ class S3Publisher:
     def check(cls, spec: SpecConfig) -> Sequence[str]:
         """Judge parameters; see ``ports.Plugin``."""
         params = decode_params(S3PublisherParams, spec)
-        problems = list(_problems(params))
+        problems = [*publisher_problems(params), *_problems(params)]
         if problems:
             raise ValidationError(
-                "\n".join(f"invalid s3 params. {text}" for _, text in problems),
+                "\n".join(problem.message for problem in problems),
                 code=BAD_REQUEST,
                 component=COMPONENT,
-                fields=[f"Params.{name}" for name, _ in problems],
+                hint="\n".join(problem.hint for problem in problems if problem.hint),
+                fields=[problem.path for problem in problems],
             )
         return list(_warnings(params, spec))
 
@@ -148,15 +140,13 @@ def _pack(results: Path, archive: Path) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
-def _problems(params: S3PublisherParams) -> Iterator[tuple[str, str]]:
-    if not params.bucket:
-        yield "Bucket", "bucket cannot be empty"
-    if not params.key:
-        yield "Key", "key cannot be empty"
+def _problems(params: S3PublisherParams) -> Iterator[Problem]:
+    """Yield what can never work, beyond what ``publisher_problems`` knows."""
     try:
         locate(params.bucket, params.endpoint, params.region, DEFAULT_REGION)
     except ValueError as exc:
-        yield ("Region" if str(exc).startswith("region") else "Endpoint"), str(exc)
+        field = "Region" if str(exc).startswith("region") else "Endpoint"
+        yield Problem(f"Params.{field}", f"invalid s3 params. {exc}")
 
 
 def _warnings(params: S3PublisherParams, spec: SpecConfig) -> Iterator[str]:

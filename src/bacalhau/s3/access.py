@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bacalhau.errors import ForbiddenError, UserError
+from bacalhau.errors import Code, ForbiddenError, UserError
 from bacalhau.s3.client import Bucket
 from bacalhau.s3.credentials import default_endpoint
 from bacalhau.s3.endpoints import locate
@@ -35,7 +35,7 @@ async def reach(
     if is_anonymous and not (anonymous or allow_anonymous):
         raise ForbiddenError(
             "this node has no AWS credentials",
-            code="NoCredentials",
+            code=Code.NO_CREDENTIALS,
             component=subject.component,
             hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, on the node",
         )

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from yarl import URL
 
-from bacalhau.errors import UserError
+from bacalhau.errors import Code, UserError
 from bacalhau.lib.backoff import Backoff
 from bacalhau.lib.outbound import check_host, guarded_session, proxy_for
 from bacalhau.lib.threads import run_to_end
@@ -301,7 +301,7 @@ def _trust() -> ssl.SSLContext | None:
     except OSError as exc:
         raise UserError(
             f"AWS_CA_BUNDLE cannot be read: {bundle}: {exc.strerror or exc}",
-            code="ConfigurationError",
+            code=Code.CONFIGURATION,
             hint="set it to a file of certificates in PEM form, or unset it",
             component="S3",
         ) from exc

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bacalhau.errors import UserError
+from bacalhau.errors import Code, UserError
 from bacalhau.lib.threads import run_to_end
 from bacalhau.s3.endpoints import DEFAULT_REGION
 
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
     from bacalhau.ports import Clock
 
 _RETRY_SECONDS = 60.0
+_METADATA_ADDRESS = ("169.254.169.254", 80)
+_METADATA_SECONDS = 1.0
+_FILES = ("~/.aws/config", "~/.aws/credentials", "/etc/boto.cfg", "~/.boto")
+_NO_SOURCE = frozenset({"AWS_CA_BUNDLE", "AWS_DEFAULT_REGION", "AWS_REGION"})
+_SWITCH = "AWS_EC2_METADATA_DISABLED"
 
 
 class CredentialChain:
@@ -78,7 +85,7 @@ class CredentialChain:
         except BotoCoreError as exc:
             raise UserError(
                 f"the AWS credentials of this node cannot be used: {exc}",
-                code="InvalidCredentials",
+                code=Code.INVALID_CREDENTIALS,
                 hint="check AWS_PROFILE, ~/.aws/config and ~/.aws/credentials on the node",
                 component="S3",
             ) from exc
@@ -91,6 +98,9 @@ def default_endpoint() -> str:
 
 def _search() -> tuple[Any, str]:
     """Ask botocore; blocks for as long as a helper program or instance metadata takes."""
+    if not _has_sources():
+        # botocore would find nothing either, and it takes 7 MiB and a tenth of a second to load.
+        return None, os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ""
     from botocore.session import Session
 
     session = Session()
@@ -102,3 +112,22 @@ def _search() -> tuple[Any, str]:
     # botocore itself does not read AWS_REGION.
     region = os.environ.get("AWS_REGION") or session.get_config_variable("region") or ""
     return found, region
+
+
+def _has_sources() -> bool:
+    """Tell whether there is anything at all that credentials might come from."""
+    names = {name for name in os.environ if name.startswith(("AWS_", "BOTO_"))}
+    if names - _NO_SOURCE - {_SWITCH}:
+        return True
+    if any(Path(file).expanduser().exists() for file in _FILES):
+        return True
+    return os.environ.get(_SWITCH, "").lower() != "true" and _has_metadata()
+
+
+def _has_metadata() -> bool:
+    """Tell whether this machine is one of a cloud that hands out credentials."""
+    try:
+        socket.create_connection(_METADATA_ADDRESS, _METADATA_SECONDS).close()
+    except OSError:
+        return False
+    return True

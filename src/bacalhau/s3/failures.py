@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from bacalhau.errors import (
     BacalhauError,
+    Code,
     ConflictError,
     ForbiddenError,
+    ForeignCode,
     NotFoundError,
     TransientError,
     UnsuitableNodeError,
@@ -23,18 +25,16 @@ if TYPE_CHECKING:
 
 _BAD_CREDENTIALS = frozenset(
     {
-        "AuthFailure",
-        "ExpiredToken",
-        "InvalidAccessKeyId",
-        "InvalidToken",
-        "RequestTimeTooSkewed",
-        "SignatureDoesNotMatch",
-        "TokenRefreshRequired",
+        Code.AUTH_FAILURE,
+        Code.CLOCK_SKEW,
+        Code.EXPIRED_TOKEN,
+        Code.INVALID_ACCESS_KEY,
+        Code.INVALID_TOKEN,
+        Code.SIGNATURE,
+        Code.TOKEN_REFRESH,
     }
 )
-_REGION_CODES = frozenset(
-    {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"}
-)
+_REGION_CODES = frozenset({Code.REGION_MALFORMED, Code.REGION_CONSTRAINT, Code.REGION_REDIRECT})
 _SERVER_HINT = "check that Endpoint is the address of an S3 server"
 _PERMISSIONS = {
     "S3InputSource": "s3:ListBucket, s3:GetObject and s3:GetObjectVersion",
@@ -82,7 +82,7 @@ def explained(subject: Subject) -> Iterator[None]:
     except MalformedResponseError as exc:
         raise UserError(
             f"{_PREFIXES[subject.component]}: {subject.name}: {exc}",
-            code="UnknownError",
+            code=Code.UNKNOWN,
             component=subject.component,
             hint=_SERVER_HINT if subject.endpoint else "",
         ) from exc
@@ -99,7 +99,7 @@ def explain(error: ServiceError, subject: Subject) -> BacalhauError:
     kind, reason, hint = _judge(error, subject)
     return kind(
         reason if kind is UnsuitableNodeError else _sentence(error, subject, reason),
-        code=error.code,
+        code=ForeignCode(error.code),
         component=subject.component,
         hint=hint,
         details=_details(error),
@@ -128,16 +128,16 @@ def _judge(error: ServiceError, subject: Subject) -> tuple[type[BacalhauError], 
     if error.is_transient:
         server = subject.endpoint or "S3"
         return TransientError, error.reason or f"{server} answered {error.code}", _unwell(subject)
-    if error.code == "NoSuchBucket":
+    if error.code == Code.NO_SUCH_BUCKET:
         hint = "check the name of the bucket, its Region, and the Endpoint"
         return NotFoundError, f'there is no bucket "{subject.bucket}"', hint
-    if error.status == 404:
+    if error.status == 404 or error.code == Code.NO_SUCH_KEY:
         hint = "check the key; if it is a prefix, end it with / or *"
         return NotFoundError, _missing(error, subject), error.hint or hint
     if error.code in _BAD_CREDENTIALS:
         hint = "check the AWS credentials of the node, and its clock"
         return ForbiddenError, f"the node's credentials were refused ({error.code})", hint
-    if error.status in (401, 403) or _is_refused_for_lack_of_signature(error, subject):
+    if _is_refused(error, subject):
         return _denied(error, subject)
     if error.status == 412:
         hint = "run it again when nobody writes the object"
@@ -149,13 +149,13 @@ def _judge(error: ServiceError, subject: Subject) -> tuple[type[BacalhauError], 
 
 
 def _missing(error: ServiceError, subject: Subject) -> str:
-    if error.code == "NoSuchVersion":
+    if error.code == Code.NO_SUCH_VERSION:
         return "the object has no such version"
     return f'there is no object "{subject.key}" in bucket "{subject.bucket}"'
 
 
 def _denied(error: ServiceError, subject: Subject) -> tuple[type[BacalhauError], str, str]:
-    if error.code == "InvalidObjectState":
+    if error.code == Code.OBJECT_STATE:
         return ForbiddenError, "the object is archived", "restore it first"
     if subject.is_by_choice:
         hint = "leave out Anonymous, or make the bucket public"
@@ -171,6 +171,11 @@ def _denied(error: ServiceError, subject: Subject) -> tuple[type[BacalhauError],
     if error.operation in ("HeadObject", "GetObject"):
         hint += "; without s3:ListBucket a missing key is refused, too"
     return ForbiddenError, "access denied", hint
+
+
+def _is_refused(error: ServiceError, subject: Subject) -> bool:
+    is_said = error.status in (401, 403) or error.code == Code.ACCESS_DENIED
+    return is_said or _is_refused_for_lack_of_signature(error, subject)
 
 
 def _is_refused_for_lack_of_signature(error: ServiceError, subject: Subject) -> bool:

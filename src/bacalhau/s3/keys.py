@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bacalhau.errors import UserError
+from bacalhau.errors import Code, UserError
 from bacalhau.lib.paths import clean_relative
 from bacalhau.ports import PlannedObject
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 COMPONENT = "S3InputSource"
-BAD_REQUEST = "S3BadRequest"
+BAD_REQUEST = Code.S3_BAD_REQUEST
 ROOT = "."
 
 

@@ -6,7 +6,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bacalhau.errors import UserError
+from bacalhau.errors import Code, UserError
+from bacalhau.lib.pattern import Pattern, PatternError, compile_pattern
 from bacalhau.lib.threads import run_to_end
 from bacalhau.ports import InputPlan
 from bacalhau.s3.checksums import ExpectedChecksum
@@ -18,14 +19,13 @@ from bacalhau.s3.keys import (
     listing_prefix,
     plan_layout,
 )
-from bacalhau.s3.pattern import Pattern, PatternError, compile_pattern
 from bacalhau.s3.responses import MalformedResponseError, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from bacalhau.models.specs.s3 import S3Params
     from bacalhau.s3.client import Bucket, S3Client
-    from bacalhau.s3.params import S3Params
 
 MAX_OBJECTS = 1_000_000
 PAGE_SIZE = 1_000
@@ -68,7 +68,7 @@ def checksum_mismatch(params: S3Params, found: str) -> UserError:
     return UserError(
         f"checksum mismatch for s3://{params.bucket}/{params.key}, "
         f"expected {params.checksum_sha256}, got {found}",
-        code="S3ChecksumMismatch",
+        code=Code.S3_CHECKSUM,
         component=COMPONENT,
         hint="this is not the object that the job was written for; correct ChecksumSHA256 or Key",
         fields=["Params.ChecksumSHA256"],
@@ -85,7 +85,7 @@ async def _find_out_more(client: S3Client, bucket: Bucket, key: str, missing: Se
         try:
             page = await client.page(bucket, f"{key}/", "", 1)
         except ServiceError as exc:
-            if exc.code == "NoSuchBucket":
+            if exc.code == Code.NO_SUCH_BUCKET:
                 raise
             return
         if page.objects:

@@ -8,9 +8,9 @@ import msgspec
 
 from bacalhau.models import SpecConfig
 from bacalhau.models.decode import decode_params
+from bacalhau.models.specs.s3 import S3Params
 from bacalhau.s3.access import reach
 from bacalhau.s3.failures import Subject
-from bacalhau.s3.params import S3Params
 
 if TYPE_CHECKING:
     from bacalhau.s3.client import Bucket, S3Client

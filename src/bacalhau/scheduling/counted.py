@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from bacalhau.lifecycle import events
 from bacalhau.lifecycle import execution as lifecycle
 from bacalhau.lifecycle import job as job_lifecycle
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from bacalhau.lifecycle.changes import JobDraft
     from bacalhau.scheduling.feasibility import Verdict
     from bacalhau.scheduling.plan import Claim, Context, Plan
+    from bacalhau.scheduling.requirements import Requirements
 
 
 def schedule_batch(draft: JobDraft, claim: Claim, context: Context) -> Plan:
@@ -63,7 +62,7 @@ class _CountedLook(Look):
         chosen, verdicts = choose(candidates, wanted, attempts, missing, self.context.draw)
         self.verdicts = tuple(verdicts)
         if len(chosen) < missing and not self._may_wait(verdicts):
-            self.fail(self._shortage(missing, len(chosen)))
+            self.fail(self._shortage(wanted, missing, len(chosen)))
             return
         for node in chosen:
             self.place(node, wanted)
@@ -75,12 +74,12 @@ class _CountedLook(Look):
 
     def _may_wait(self, verdicts: Sequence[Verdict]) -> bool:
         """Wait for a busy node without limit, for any node as long as the queue time-out allows."""
-        limit = deadlines.queue_deadline(self.draft.job)
+        limit = deadlines.queue_deadline(self.draft.job, self.context.present)
         if limit is not None:
             return not self.is_past(limit)
         return any(verdict.is_busy for verdict in verdicts)
 
-    def _shortage(self, missing: int, suitable: int) -> Event:
+    def _shortage(self, wanted: Requirements, missing: int, suitable: int) -> Event:
         failed = self.failed()
         if failed:
             state = failed[-1].compute_state
@@ -94,12 +93,9 @@ class _CountedLook(Look):
             for run in self.draft.executions
             if run.compute_state.state_type is ComputeState.ASK_FOR_BID_REJECTED
         ]
-        event = shortage_event(self.context.now_ns, missing, suitable, self.verdicts)
-        if not refused:
-            return event
-        reasons = dict.fromkeys(run.compute_state.message for run in refused)
-        text = "\n".join([event.message, *(f"• {reason}" for reason in reasons if reason)])
-        return msgspec.structs.replace(event, message=text)
+        return shortage_event(
+            self.context.now_ns, missing, suitable, wanted, self.verdicts, refused
+        )
 
 
 class _BatchLook(_CountedLook):

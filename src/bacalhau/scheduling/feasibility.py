@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from bacalhau.lib.nearest import did_you_mean
 from bacalhau.lib.units import format_bytes
 from bacalhau.lifecycle.connection import Presence
 from bacalhau.lifecycle.execution import is_lost
 from bacalhau.models import ComputeState, NodeID, Resources
 from bacalhau.models.selectors import format_requirement, matches
+from bacalhau.models.specs.known import ENGINE_TYPES, PUBLISHER_TYPES, SOURCE_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
 
 OVERSUBSCRIPTION = 1.5
 ATTEMPTS_PER_NODE = 2
+REJECTED = "job rejected"
 
 
 class Verdict(NamedTuple):
@@ -37,6 +42,16 @@ class Verdict(NamedTuple):
         return self.node.presence is Presence.CONNECTED and (self.is_busy or not self.reason)
 
 
+class Lack(enum.Enum):
+    """What keeps a node from ever taking a job, in the order in which it is looked for."""
+
+    ENGINE = enum.auto()
+    PUBLISHER = enum.auto()
+    SOURCE = enum.auto()
+    LABELS = enum.auto()
+    SIZE = enum.auto()
+
+
 class Attempts(NamedTuple):
     """What became of a job on one node so far."""
 
@@ -51,6 +66,12 @@ def judge(
 ) -> list[Verdict]:
     """Judge every node, in the given order."""
     return [_judge_one(node, wanted, attempts.get(node.node_id, Attempts())) for node in nodes]
+
+
+def lack_of(node: NodeView, wanted: Requirements) -> Lack | None:
+    """Return what a node lacks for good, the first thing of several; None when it could serve."""
+    found = (kind for kind, rule in zip(Lack, _LASTING, strict=True) if rule(node, wanted))
+    return next(found, None)
 
 
 def count_attempts(executions: Sequence[Execution]) -> dict[NodeID, Attempts]:
@@ -93,28 +114,37 @@ def _judge_one(node: NodeView, wanted: Requirements, attempts: Attempts) -> Verd
     return Verdict(node)
 
 
-def _offer_reason(kind: str, offered: frozenset[str]) -> str:
-    if not kind or kind in offered:
-        return ""
-    return f"does not support {kind}, only {', '.join(sorted(offered)) or 'nothing'}"
+def _offer_reason(kind: str, offered: frozenset[str], known: frozenset[str]) -> str:
+    return "" if not kind or kind in offered else _lacking(kind, offered, known)
+
+
+@lru_cache(maxsize=256)
+def _lacking(kind: str, offered: frozenset[str], known: frozenset[str]) -> str:
+    """Say what a node lacks; the same for many nodes, and guessing takes time."""
+    guess = "" if kind in known else did_you_mean(kind, offered | known)
+    text = f"does not support {kind}, only {', '.join(sorted(offered)) or 'nothing'}"
+    return f"{text}; {guess}" if guess else text
 
 
 def _engine_reason(node: NodeView, wanted: Requirements) -> str:
-    return _offer_reason(wanted.engine, node.engines)
+    return _offer_reason(wanted.engine, node.engines, ENGINE_TYPES)
 
 
 def _publisher_reason(node: NodeView, wanted: Requirements) -> str:
-    return _offer_reason(wanted.publisher, node.publishers)
+    return _offer_reason(wanted.publisher, node.publishers, PUBLISHER_TYPES)
 
 
 def _source_reason(node: NodeView, wanted: Requirements) -> str:
-    return next(filter(None, (_offer_reason(kind, node.sources) for kind in wanted.sources)), "")
+    reasons = (_offer_reason(kind, node.sources, SOURCE_TYPES) for kind in wanted.sources)
+    return next(filter(None, reasons), "")
 
 
 def _label_reason(node: NodeView, wanted: Requirements) -> str:
     if matches(wanted.constraints, node.labels):
         return ""
-    labels = " ".join(f"{key}={value}" for key, value in sorted(node.labels.items()))
+    # Only what is asked for, so that nodes that differ elsewhere count as one reason.
+    asked = sorted({item.key for item in wanted.constraints} & node.labels.keys())
+    labels = " ".join(f"{key}={node.labels[key]}" for key in asked)
     required = ", ".join(format_requirement(item) for item in wanted.constraints)
     return f"labels [{labels}] don't match required selectors [{required}]"
 
@@ -138,7 +168,7 @@ def _bytes_excess(name: str, ask: int, most: int) -> str:
 
 def _attempts_reason(attempts: Attempts) -> str:
     if attempts.refused:
-        return "job rejected"
+        return REJECTED
     if attempts.discarded >= ATTEMPTS_PER_NODE:
         return "job already executed on this node more than once"
     return ""

@@ -53,7 +53,7 @@ class Look(ABC):
         """Decide."""
         if self.draft.job.is_terminal:
             self.stop_all("job has been stopped")
-        elif self.is_past(deadlines.total_deadline(self.draft.job)):
+        elif self.is_past(deadlines.total_deadline(self.draft.job, self.context.present)):
             seconds = self.draft.job.task.timeouts.total_timeout
             self.fail(events.job_timed_out(self.context.now_ns, seconds))
         else:
@@ -66,7 +66,12 @@ class Look(ABC):
             changes=changes,
             bookings=tuple(self.bookings),
             blocked_shape=self.blocked_shape,
-            next_deadline_ns=deadlines.next_deadline(self.draft.job, self.draft.executions),
+            next_deadline_ns=deadlines.next_deadline(
+                self.draft.job,
+                self.draft.executions,
+                self.context.backstop_seconds,
+                self.context.present,
+            ),
             verdicts=self.verdicts,
         )
 
@@ -138,7 +143,8 @@ class Look(ABC):
 
     def _give_up_late(self) -> None:
         for run in self.live():
-            if self.is_past(deadlines.execution_deadline(self.draft.job, run)):
+            limits = self.context.backstop_seconds, self.context.present
+            if self.is_past(deadlines.execution_deadline(self.draft.job, run, *limits)):
                 seconds = self.draft.job.task.timeouts.effective_execution_timeout
                 event = events.execution_timed_out(self.context.now_ns, seconds)
                 lifecycle.give_up(self.draft, run, event)

@@ -45,7 +45,7 @@ class _OpsLook(Look):
             self.blocked_shape = wanted.shape(())
             job_lifecycle.queue(self.draft, no_match_text(self.verdicts))
         else:
-            self.fail(no_match_event(self.context.now_ns, self.verdicts))
+            self.fail(no_match_event(self.context.now_ns, wanted, self.verdicts))
 
     def _end(self) -> None:
         if len(self.completed()) == len(self.draft.executions):

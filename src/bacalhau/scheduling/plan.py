@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from bacalhau.scheduling.deadlines import BACKSTOP_SECONDS, as_written
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bacalhau.lifecycle.changes import JobChanges, JobDraft
     from bacalhau.models import Evaluation, ExecutionID, JobID, NodeID, Resources
     from bacalhau.scheduling.cluster import Cluster
+    from bacalhau.scheduling.deadlines import Present
     from bacalhau.scheduling.feasibility import Verdict
 
 
@@ -17,13 +20,17 @@ class Context(NamedTuple):
     """The world as a decision sees it.
 
     ``draw`` gives numbers from 0 to 1, ``new_execution_id`` fresh identifiers; both are the only
-    things that are not plain values, and both come from a seed in tests.
+    things that are not plain values, and both come from a seed in tests. ``backstop_seconds`` is
+    how late an execution may be before it is given up; ``present`` makes up for a clock that was
+    set, as in ``deadlines``.
     """
 
     cluster: Cluster
     now_ns: int
     draw: Callable[[], float]
     new_execution_id: Callable[[], ExecutionID]
+    backstop_seconds: float = BACKSTOP_SECONDS
+    present: Present = as_written
 
 
 class Claim(NamedTuple):

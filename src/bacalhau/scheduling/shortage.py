@@ -1,17 +1,35 @@
-"""Telling that there are not enough nodes, and why (spec orchestration.md 2.14)."""
+"""Telling that there are not enough nodes, why, and what to do (spec orchestration.md 2.14)."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from bacalhau.lib.timestamps import rfc3339
-from bacalhau.models import Event, Topic, short_id
+from bacalhau.errors import Code
+from bacalhau.lifecycle.events import failure
+from bacalhau.models import Event, NodeID, Topic, short_id
+from bacalhau.scheduling.feasibility import REJECTED, Lack, lack_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from bacalhau.models import Execution
     from bacalhau.scheduling.feasibility import Verdict
+    from bacalhau.scheduling.requirements import Requirements
+
+_REMEDIES = {
+    Lack.ENGINE: "choose an engine that a node offers: `bacalhau node list --show features`",
+    Lack.PUBLISHER: "choose a publisher that a node offers: `bacalhau node list --show features`",
+    Lack.SOURCE: "choose input sources that a node offers: `bacalhau node list --show features`; "
+    "local ones need Compute.AllowListedLocalPaths there",
+    Lack.LABELS: "change Constraints, or give a node such labels: "
+    "`bacalhau node list --show labels`",
+    Lack.SIZE: "ask for less in Resources: `bacalhau node list --show capacity`",
+}
+_NO_NODES = (
+    "start a node with `bacalhau serve --compute`, or approve one that waits: `bacalhau node list`"
+)
+_NO_ROOM = "raise Timeouts.QueueTimeout, or make room by stopping other jobs: `bacalhau job list`"
 
 
 def shortage_text(requested: int, suitable: int, verdicts: Sequence[Verdict]) -> str:
@@ -29,31 +47,66 @@ def no_match_text(verdicts: Sequence[Verdict]) -> str:
     return "\n".join([head, *_reason_lines(verdicts)])
 
 
-def no_match_event(now_ns: int, verdicts: Sequence[Verdict]) -> Event:
+def no_match_event(now_ns: int, wanted: Requirements, verdicts: Sequence[Verdict]) -> Event:
     """The job fails because no node fits it."""
-    return Event(
-        message=no_match_text(verdicts),
-        topic=Topic.SCHEDULING.value,
-        timestamp=rfc3339(now_ns),
-        details={"IsError": "true", "NodesAvailable": str(len(verdicts))},
+    return failure(
+        now_ns,
+        Topic.SCHEDULING,
+        no_match_text(verdicts),
+        Code.NOT_ENOUGH_NODES,
+        hint=_remedy(wanted, verdicts, {}),
+        NodesAvailable=str(len(verdicts)),
     )
 
 
 def shortage_event(
-    now_ns: int, requested: int, suitable: int, verdicts: Sequence[Verdict]
+    now_ns: int,
+    requested: int,
+    suitable: int,
+    wanted: Requirements,
+    verdicts: Sequence[Verdict],
+    refused: Sequence[Execution],
 ) -> Event:
-    """The job fails for want of nodes."""
-    return Event(
-        message=shortage_text(requested, suitable, verdicts),
-        topic=Topic.SCHEDULING.value,
-        timestamp=rfc3339(now_ns),
-        details={
-            "IsError": "true",
-            "NodesRequested": str(requested),
-            "NodesAvailable": str(len(verdicts)),
-            "NodesSuitable": str(suitable),
-        },
+    """The job fails for want of nodes. ``refused`` are the executions that nodes did not take."""
+    by_node = {run.node_id: run for run in refused}
+    explained = [_explained(verdict, by_node) for verdict in verdicts]
+    return failure(
+        now_ns,
+        Topic.SCHEDULING,
+        shortage_text(requested, suitable, explained),
+        Code.NOT_ENOUGH_NODES,
+        hint=_remedy(wanted, explained, by_node),
+        NodesRequested=str(requested),
+        NodesAvailable=str(len(verdicts)),
+        NodesSuitable=str(suitable),
     )
+
+
+def _explained(verdict: Verdict, refused: Mapping[NodeID, Execution]) -> Verdict:
+    """Put in what a node has said, where all that the verdict says is that it refused."""
+    run = refused.get(verdict.node.node_id)
+    if run is None or verdict.reason != REJECTED:
+        return verdict
+    return verdict._replace(reason=run.compute_state.message or REJECTED)
+
+
+def _remedy(
+    wanted: Requirements, verdicts: Sequence[Verdict], refused: Mapping[NodeID, Execution]
+) -> str:
+    """Return a line for each thing to do, for the most frequent reason first."""
+    if not verdicts:
+        return _NO_NODES
+    found: Counter[str] = Counter()
+    for verdict in verdicts:
+        run = refused.get(verdict.node.node_id)
+        lack = lack_of(verdict.node, wanted)
+        if lack is not None:
+            found[_REMEDIES[lack]] += 1
+        elif run is not None:
+            found[run.compute_state.details.get("Hint", "")] += 1
+        elif verdict.is_busy:
+            found[_NO_ROOM] += 1
+    return "\n".join(hint for hint, _ in found.most_common() if hint)
 
 
 def _reason_lines(verdicts: Sequence[Verdict]) -> list[str]:

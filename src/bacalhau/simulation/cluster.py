@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from bacalhau.lib.ids import SeededIds
 from bacalhau.models import NodeID, Resources
 from bacalhau.protocol.messages import ORCHESTRATOR
-from bacalhau.simulation.disk import CrashableExecutionStore, CrashableJobStore
+from bacalhau.simulation.clock import MachineClock
+from bacalhau.simulation.disk import CrashableExecutionStore, CrashableJobStore, Illness
 from bacalhau.simulation.engine import AttemptCounter, SimulatedEngine, TaskHost
 from bacalhau.simulation.machine import Machine, Process
 from bacalhau.simulation.oracle import Invariant, Oracle
 from bacalhau.simulation.scenario import Fault, FaultKind
 from bacalhau.simulation.workload import Author
-from bacalhau.testing.loop import VirtualClock
 from bacalhau.testing.network import SimulatedTransport
 
 if TYPE_CHECKING:
@@ -37,7 +37,13 @@ if TYPE_CHECKING:
 TICK_SECONDS = 5.0
 RECONCILE_SECONDS = 60.0
 AGREEMENT_GRACE_SECONDS = 15.0
-END_SECONDS = 6 * 3600.0
+END_SECONDS = 3600.0
+
+_ILLNESSES = {
+    FaultKind.FULL: Illness.FULL,
+    FaultKind.FAILING: Illness.FAILING,
+    FaultKind.UNSYNCED: Illness.UNSYNCED,
+}
 
 
 class Composition(Protocol):
@@ -154,17 +160,19 @@ class Cluster:
                 speed=self._scenario.disk,
                 random=chance,
                 on_cut=lambda: machine.crash(self._cut_seconds(ORCHESTRATOR)),
+                health=machine.disk,
+                note=lambda what: self._note(f"orchestrator: {what}"),
             )
             service = self._composition.orchestrator(
                 store=store,
                 transport=self._network,
-                clock=VirtualClock(),
+                clock=machine.clock,
                 chance=chance,
                 ids=SeededIds(chance),
             )
             return Process(service, store)
 
-        machine = self._machine(ORCHESTRATOR, boot, tasks)
+        machine = self._machine(ORCHESTRATOR, boot, tasks, MachineClock())
         return machine
 
     def _node(self, plan: NodePlan, tasks: asyncio.TaskGroup) -> Machine[Any]:
@@ -192,6 +200,8 @@ class Cluster:
                 speed=self._scenario.disk,
                 random=chance,
                 on_cut=lambda: machine.crash(self._cut_seconds(node_id)),
+                health=machine.disk,
+                note=lambda what: self._note(f"{node_id}: {what}"),
             )
             engine = SimulatedEngine(host)
             service = self._composition.compute_node(
@@ -199,21 +209,27 @@ class Cluster:
                 store=store,
                 transport=self._network,
                 engine=engine,
-                clock=VirtualClock(offset_ns=plan.clock_offset_ns),
+                clock=machine.clock,
                 chance=chance,
                 ids=SeededIds(chance),
             )
             return Process(service, store, engine.kill)
 
-        machine = self._machine(node_id, boot, tasks)
+        clock = MachineClock(offset_ns=plan.clock_offset_ns)
+        machine = self._machine(node_id, boot, tasks, clock)
         return machine
 
     def _machine(
-        self, peer: PeerID, boot: Callable[[int], Process[Any]], tasks: asyncio.TaskGroup
+        self,
+        peer: PeerID,
+        boot: Callable[[int], Process[Any]],
+        tasks: asyncio.TaskGroup,
+        clock: MachineClock,
     ) -> Machine[Any]:
         return Machine(
             peer,
             boot,
+            clock=clock,
             network=self._network,
             tasks=tasks,
             note=self._note,
@@ -235,10 +251,15 @@ class Cluster:
                 machine.crash(self._until_heal(fault.seconds))
                 if machine.peer in self._hosts:
                     self._hosts[machine.peer].shut_down()
-            case FaultKind.FULL:
-                machine.refuse_writes(refuses=True)
+            case FaultKind.FULL | FaultKind.FAILING | FaultKind.UNSYNCED:
+                machine.disk.illness = _ILLNESSES[fault.kind]
                 await asyncio.sleep(self._until_heal(fault.seconds) or 0.0)
-                machine.refuse_writes(refuses=False)
+                machine.disk.illness = None
+            case FaultKind.CLOCK:
+                self._set_clock(machine, fault.forward_seconds)
+                if fault.seconds is not None:
+                    await asyncio.sleep(fault.seconds)
+                    self._set_clock(machine, -fault.forward_seconds)
             case FaultKind.RESTART:
                 machine.restart(self._until_heal(fault.seconds) or 0.0)
             case FaultKind.CUT:
@@ -251,6 +272,10 @@ class Cluster:
                 )
                 await asyncio.sleep(self._until_heal(fault.seconds) or 0.0)
                 self._network.rejoin(fault.peer)
+
+    def _set_clock(self, machine: Machine[Any], seconds: float) -> None:
+        self._note(f"{machine.peer} puts its clock {'on' if seconds > 0 else 'back'}")
+        machine.clock.put_forward(seconds)
 
     def _until_heal(self, seconds: float | None) -> float | None:
         left = max(0.0, self._scenario.heal_at - asyncio.get_running_loop().time())
@@ -270,7 +295,7 @@ class Cluster:
             fault.cancel()
         for machine in machines:
             machine.cut_after(0)
-            machine.refuse_writes(refuses=False)
+            machine.disk.illness = None
         self._network.heal()
         for machine in machines:
             await machine.wait_ready()
@@ -324,13 +349,15 @@ class Cluster:
 def _told(changes: JobChanges) -> str:
     parts: list[str] = [changes.job_id]
     if changes.job is not None:
-        parts.append(f"{changes.job.name} {changes.job.state.state_type.value}")
+        job = changes.job
+        parts.append(f"{job.name} {job.type} {job.state.state_type.value} p{job.priority}")
     parts += [
         f"{run.id}={run.compute_state.state_type.title}/{run.desired_state.state_type.title}"
         for run in changes.executions
     ]
     parts += [f"eval {item.triggered_by} {item.status}" for item in changes.evaluations]
     parts += [f"to {node_id} {type(message).__name__}" for node_id, message in changes.messages]
+    parts += [repr(draft.event.message.partition("\n")[0]) for draft in changes.history]
     return " ".join(parts)
 
 

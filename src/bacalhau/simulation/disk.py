@@ -1,15 +1,17 @@
 """Stores as a crash leaves them: a write happens fully or not at all, and may go unanswered.
 
 A *disk* is a store of ``bacalhau.testing.store_memory`` that outlives the processes using it. A
-process reaches it through a crashable store, which takes time for every write, one after another,
-like the single writer of a real store. Once killed, it commits and answers nothing more: a write
-that was not committed never happens, one that was committed but not answered has happened.
+process reaches it through a crashable store, which takes time for every write, in groups one after
+another, like the single writer of a real store. Once killed, it commits and answers nothing more: a
+write that was not committed never happens, one that was committed but not answered has happened.
+
+A disk may be ill: then writes fail, and some of those that failed show up after a crash.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +54,7 @@ class DiskSpeed:
     Attributes:
         commit_seconds: From taking up a write to having it.
         answer_seconds: From having it to saying so.
-        scan_seconds: To list something, before and after the moment that the list shows.
+        scan_seconds: To list something, before or after the moment that the list shows.
     """
 
     commit_seconds: float = 0.002
@@ -60,26 +62,70 @@ class DiskSpeed:
     scan_seconds: float = 0.001
 
 
-class _Writer:
-    """Commits one write after another; can be killed between any two steps."""
+class Illness(enum.StrEnum):
+    """What ails a disk.
 
-    def __init__(self, speed: DiskSpeed, random: random.Random, on_cut: Callable[[], None]) -> None:
+    A ``FULL`` disk takes no write. One that is ``FAILING`` loses some, and says so. When syncing
+    fails, ``UNSYNCED``, a write counts as failed although it may be on the disk: nobody sees it
+    while the process lives, but after a crash it may turn out to have happened.
+    """
+
+    FULL = "full"
+    FAILING = "failing"
+    UNSYNCED = "unsynced"
+
+
+@dataclass(slots=True)
+class DiskHealth:
+    """How a disk is now; it belongs to the machine, and outlives processes."""
+
+    illness: Illness | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    work: Callable[[], Coroutine[Any, Any, Any]]
+    answer: asyncio.Future[Any]
+
+
+class _Writer:
+    """Commits one group of writes after another; can be killed between any two steps.
+
+    What gathers while a group is on its way is the next one. A group becomes durable as a whole.
+    """
+
+    def __init__(
+        self,
+        speed: DiskSpeed,
+        random: random.Random,
+        on_cut: Callable[[], None],
+        health: DiskHealth,
+        note: Callable[[str], None],
+    ) -> None:
         self.speed = speed
         self.is_dead = False
         self._random = random
         self._on_cut = on_cut
+        self._health = health
+        self._note = note
         self._writes_until_cut = 0
-        self.refuses = False
-        self._waiting: deque[tuple[Callable[[], Coroutine[Any, Any, Any]], Any]] = deque()
+        self._waiting: list[_Write] = []
+        self._group: list[_Write] = []
+        self._unsynced: list[_Write] = []
 
     @property
     def is_busy(self) -> bool:
         """True while a write is not answered."""
-        return bool(self._waiting) and not self.is_dead
+        return bool(self._waiting or self._group) and not self.is_dead
 
     def kill(self) -> None:
-        """Commit and answer nothing more."""
+        """Commit and answer nothing more; of what was not synced, it now shows what is there."""
+        if self.is_dead:
+            return
         self.is_dead = True
+        if self._unsynced and self._random.random() < 0.5:
+            self._note("a write that had failed is found on the disk")
+            self._run(self._unsynced)
 
     def cut_after(self, writes: int) -> None:
         """Die at the ``writes``-th commit from now."""
@@ -91,10 +137,14 @@ class _Writer:
         Cancellation: the write still happens.
         """
         answer = asyncio.get_running_loop().create_future()
-        self._waiting.append((work, answer))
-        if len(self._waiting) == 1:
+        self._waiting.append(_Write(work, answer))
+        if not self._group and len(self._waiting) == 1:
             self._after(self.speed.commit_seconds, self._commit)
         return await answer
+
+    def is_slow_first(self) -> bool:
+        """Draw whether a scan takes its time before what it shows, or after."""
+        return self._random.random() < 0.5
 
     async def pause(self) -> None:
         """Let the time of a scan pass."""
@@ -107,36 +157,54 @@ class _Writer:
     def _commit(self) -> None:
         if self.is_dead:
             return
-        self._writes_until_cut -= 1
-        is_cut = self._writes_until_cut == 0
+        self._group, self._waiting = self._waiting, []
+        is_cut = 0 < self._writes_until_cut <= len(self._group)
+        self._writes_until_cut -= min(len(self._group), self._writes_until_cut)
         if is_cut and self._random.random() < 0.5:
             self._cut()
             return
-        work, answer = self._waiting[0]
-        try:
-            if self.refuses:
-                raise TransientError("the disk is full", component="Simulation")
-            result = _run_at_once(work())
-        except (BacalhauError, AssertionError) as error:
-            self._after(self.speed.answer_seconds, self._answer, answer, None, error)
-        else:
-            self._after(self.speed.answer_seconds, self._answer, answer, result, None)
+        outcomes = self._attempt()
+        self._after(self.speed.answer_seconds, self._answer, outcomes)
         if is_cut:
             self._cut()
 
+    def _attempt(self) -> list[Any]:
+        """Carry the group out, or fail it as a whole."""
+        illness = self._health.illness
+        if illness is None or (illness is not Illness.FULL and self._random.random() < 0.5):
+            self._unsynced = []
+            return self._run(self._group)
+        self._note(f"disk is {illness}, {len(self._group)} writes fail")
+        self._unsynced = list(self._group) if illness is Illness.UNSYNCED else []
+        return [
+            TransientError(f"the disk is {illness}", component="Simulation") for _ in self._group
+        ]
+
+    def _run(self, group: list[_Write]) -> list[Any]:
+        outcomes: list[Any] = []
+        for write in group:
+            try:
+                outcomes.append(_run_at_once(write.work()))
+            except (BacalhauError, AssertionError) as error:
+                outcomes.append(error)
+        return outcomes
+
     def _cut(self) -> None:
+        self._note("dies at a write")
         self.kill()
         self._on_cut()
 
-    def _answer(self, answer: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
+    def _answer(self, outcomes: list[Any]) -> None:
         if self.is_dead:
             return
-        self._waiting.popleft()
-        if not answer.done():
-            if error is not None:
-                answer.set_exception(error)
+        group, self._group = self._group, []
+        for write, outcome in zip(group, outcomes, strict=True):
+            if write.answer.done():
+                continue
+            if isinstance(outcome, Exception):
+                write.answer.set_exception(outcome)
             else:
-                answer.set_result(result)
+                write.answer.set_result(outcome)
         if self._waiting:
             self._after(self.speed.commit_seconds, self._commit)
 
@@ -163,6 +231,8 @@ class CrashableStore:
         speed: How long the disk takes.
         random: Decides how long each step takes and on which side of a cut a write falls.
         on_cut: Called when the process dies at a write; see ``cut_after``.
+        health: How the disk is, which others may change.
+        note: Takes a line for each failure of the disk.
     """
 
     def __init__(
@@ -171,8 +241,10 @@ class CrashableStore:
         speed: DiskSpeed,
         random: random.Random,
         on_cut: Callable[[], None] = lambda: None,
+        health: DiskHealth | None = None,
+        note: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._writer = _Writer(speed, random, on_cut)
+        self._writer = _Writer(speed, random, on_cut, health or DiskHealth(), note)
 
     @property
     def is_busy(self) -> bool:
@@ -183,16 +255,14 @@ class CrashableStore:
         """Die: commit and answer nothing more."""
         self._writer.kill()
 
-    def refuse(self, *, refuses: bool) -> None:
-        """Refuse all writes from now on, as a full disk does, or take them again."""
-        self._writer.refuses = refuses
-
     def cut_after(self, writes: int) -> None:
         """Die at the ``writes``-th write from now, before it or after it; 0 takes that back."""
         self._writer.cut_after(writes)
 
     async def _scan(self, read: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        await self._writer.pause()
+        if self._writer.is_slow_first():
+            await self._writer.pause()
+            return await read()
         result = await read()
         await self._writer.pause()
         return result

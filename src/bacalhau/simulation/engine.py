@@ -14,7 +14,7 @@ from bacalhau.errors import ExecutionError
 from bacalhau.ports import TaskExit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from bacalhau.models import (
@@ -80,6 +80,9 @@ class TaskHost:
         self._note = note
         self._containers: dict[ExecutionID, _Container] = {}
 
+    def __contains__(self, execution_id: object) -> bool:
+        return execution_id in self._containers
+
     def container(self, run: TaskRun) -> _Container:
         """Find the container of an execution, or start one."""
         found = self._containers.get(run.execution_id)
@@ -87,13 +90,16 @@ class TaskHost:
             self._note(f"{self._node_id} joins task {run.execution_id}")
             return found
         params = run.engine.params
-        fails = self._attempts.next(run.job_id) <= int(params["failing_attempts"])
+        number, failing = self._attempts.next(run.job_id), int(params["failing_attempts"])
         timer = asyncio.get_running_loop().call_later(
             float(params["seconds"]), self._end, run.execution_id
         )
-        container = _Container(run.execution_id, fails, bool(params["retryable"]), timer)
+        container = _Container(
+            run.execution_id, number <= failing, bool(params["retryable"]), timer
+        )
         self._containers[run.execution_id] = container
-        self._note(f"{self._node_id} starts task {run.execution_id} fails={fails}")
+        again = " after a failure" if failing and number > 1 else ""
+        self._note(f"{self._node_id} starts task {run.execution_id}{again}")
         self._oracle.task_started(self._node_id, run.execution_id, run.resources)
         return container
 
@@ -105,15 +111,15 @@ class TaskHost:
             self._note(f"{self._node_id} removes task {execution_id}")
             self._oracle.task_ended(self._node_id, execution_id)
 
-    def keep_only(self, live: Collection[ExecutionID]) -> None:
-        """Remove all containers but those of ``live``."""
+    def keep_only(self, is_live: Callable[[ExecutionID], bool]) -> None:
+        """Remove all containers but those of live executions."""
         for execution_id in tuple(self._containers):
-            if execution_id not in live:
+            if not is_live(execution_id):
                 self.remove(execution_id)
 
     def shut_down(self) -> None:
         """Stop everything, as the loss of power does."""
-        self.keep_only(())
+        self.keep_only(lambda _: False)
 
     def _end(self, execution_id: ExecutionID) -> None:
         self._note(f"{self._node_id} ends task {execution_id}")
@@ -127,10 +133,15 @@ class SimulatedEngine:
     def __init__(self, host: TaskHost) -> None:
         self._host = host
         self._is_dead = False
+        self._lets_go = False
 
     def kill(self) -> None:
         """Die with the process: from now on nothing happens to the containers."""
         self._is_dead = True
+
+    def let_go(self) -> None:
+        """Leave containers running from now on, for the next process."""
+        self._lets_go = True
 
     @classmethod
     def check(cls, spec: SpecConfig) -> Sequence[str]:
@@ -161,12 +172,7 @@ class SimulatedEngine:
         Raises:
             ExecutionError: the task's parameters wanted this attempt to fail.
         """
-        try:
-            container = await self._run_container(run)
-        finally:
-            # Also what an earlier process left, when this one is told to stop before it joins.
-            if not self._is_dead:
-                self._host.remove(run.execution_id)
+        container = await self._run_container(run)
         if container.fails:
             raise ExecutionError(
                 "the task failed as it was meant to",
@@ -181,12 +187,24 @@ class SimulatedEngine:
             container = self._host.container(run)
             await container.ended.wait()
         except asyncio.CancelledError:
-            if not self._is_dead:
-                await asyncio.sleep(self._host.stop_seconds)
+            if not (self._is_dead or self._lets_go):
+                try:
+                    await asyncio.sleep(self._host.stop_seconds)
+                finally:
+                    self._host.remove(run.execution_id)
             raise
         return container
 
-    async def sweep(self, live: Collection[ExecutionID]) -> None:
-        """Remove the containers of executions that are not ``live``."""
+    async def holds(self, execution_id: ExecutionID) -> bool:
+        """Tell whether the host has a container of this execution."""
+        return execution_id in self._host
+
+    async def forget(self, execution_id: ExecutionID) -> None:
+        """Remove the container of an execution."""
         if not self._is_dead:
-            self._host.keep_only(live)
+            self._host.remove(execution_id)
+
+    async def sweep(self, is_live: Callable[[ExecutionID], bool]) -> None:
+        """Remove the containers of executions that are not live."""
+        if not self._is_dead:
+            self._host.keep_only(is_live)

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from bacalhau.errors import BacalhauError
+from bacalhau.simulation.disk import DiskHealth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from contextlib import AbstractAsyncContextManager
 
     from bacalhau.protocol.messages import PeerID
+    from bacalhau.simulation.clock import MachineClock
     from bacalhau.simulation.disk import CrashableStore
     from bacalhau.testing.network import SimulatedTransport
 
@@ -60,11 +62,12 @@ class Process(Generic[S]):
 
 
 class Machine(Generic[S]):
-    """Runs one process after another.
+    """Runs one process after another. ``disk`` tells how its disk is.
 
     Args:
         peer: The name of the machine on the network.
         boot: Makes the process of the given number, from 1.
+        clock: Goes on whatever happens to processes.
         network: Where the process's door is shut when it dies.
         tasks: The group that all tasks of the machine belong to.
         note: Takes a line for the trace.
@@ -76,12 +79,15 @@ class Machine(Generic[S]):
         peer: PeerID,
         boot: Callable[[int], Process[S]],
         *,
+        clock: MachineClock,
         network: SimulatedTransport,
         tasks: asyncio.TaskGroup,
         note: Callable[[str], None],
         fail: Callable[[str], None],
     ) -> None:
         self.peer = peer
+        self.disk = DiskHealth()
+        self.clock = clock
         self.is_dead_for_good = False
         self._boot = boot
         self._network = network
@@ -126,7 +132,7 @@ class Machine(Generic[S]):
         process = self._process
         if process is None or process.is_dead:
             return
-        self._note(f"{self.peer} dies")
+        self._note(f"{self.peer} dies{' for good' if down_seconds is None else ''}")
         self.is_dead_for_good = down_seconds is None
         self._down_seconds = down_seconds or 0.0
         process.is_dead = True
@@ -142,11 +148,6 @@ class Machine(Generic[S]):
         """Let the process die at the ``writes``-th write from now; 0 takes that back."""
         if self._process is not None:
             self._process.store.cut_after(writes)
-
-    def refuse_writes(self, *, refuses: bool) -> None:
-        """Let the disk of the process that runs now refuse all writes, or take them again."""
-        if self._process is not None:
-            self._process.store.refuse(refuses=refuses)
 
     def restart(self, down_seconds: float) -> None:
         """Ask the process to end in good order, and start another one later."""

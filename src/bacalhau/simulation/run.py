@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import structlog
 
 from bacalhau.simulation.cluster import END_SECONDS, Cluster, Composition
+from bacalhau.simulation.coverage import Feature, reached
 from bacalhau.simulation.oracle import Invariant, Violation
 from bacalhau.simulation.scenario import Scenario, draw_scenario
 from bacalhau.simulation.trace import Trace
@@ -31,6 +32,7 @@ class Verdict:
         digest: The hash of the trace.
         trace: What happened, line by line.
         outcome: How many jobs ended in which state.
+        features: What happened, in kinds.
         virtual_seconds: How long the cluster lived.
     """
 
@@ -40,6 +42,7 @@ class Verdict:
     digest: str
     trace: tuple[str, ...]
     outcome: dict[str, int]
+    features: frozenset[Feature]
     virtual_seconds: float
 
     def report(self) -> str:
@@ -77,6 +80,7 @@ def run_scenario(scenario: Scenario, composition: Composition) -> Verdict:
         digest=trace.digest(),
         trace=tuple(trace.lines),
         outcome=outcome,
+        features=reached(trace.lines),
         virtual_seconds=seconds,
     )
 

@@ -16,6 +16,7 @@ JOBS_MAX = 20
 FAULTS_MAX = 5
 ENDLESS_SECONDS = 1e6
 MEGABYTE = 1_000_000
+_CLOCK_STEPS = (-10_800.0, -3600.0, -45.0, 45.0, 3600.0, 10_800.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +43,8 @@ class JobPlan:
         failing_attempts: How many executions fail before one succeeds.
         is_retryable: Whether a failure says that another attempt makes sense.
         is_valid: False for a job that must be refused.
+        repeats: Whether the author submits again, with the same token, when there was no answer.
+            Who does not knows nothing of the job, and never stops it.
         stop_at: When the author asks for a stop; None for never. Jobs that would go on for ever
             always are stopped.
     """
@@ -60,6 +63,7 @@ class JobPlan:
     queue_timeout_seconds: int
     total_timeout_seconds: int
     is_valid: bool
+    repeats: bool
     stop_at: float | None
 
 
@@ -72,8 +76,14 @@ class FaultKind(enum.StrEnum):
     CRASH = "crash"
     CUT = "cut"
     FULL = "full disk"
+    FAILING = "failing writes"
+    UNSYNCED = "failing syncs"
+    CLOCK = "clock"
     POWER = "power"
     RESTART = "restart"
+
+
+_DISK_FAULTS = (FaultKind.FULL, FaultKind.FAILING, FaultKind.UNSYNCED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,8 +92,9 @@ class Fault:
 
     ``seconds`` is how long it lasts; None means for ever. After a ``CRASH`` the tasks on the
     machine go on, after the loss of ``POWER`` they do not. A ``CUT`` is a crash at the
-    ``write``-th write to the peer's disk from then on. A ``RESTART`` is one in good order. A
-    ``FULL`` disk refuses all writes of the process that runs.
+    ``write``-th write to the peer's disk from then on. A ``RESTART`` is one in good order. For
+    illnesses of the disk see ``disk.Illness``. A ``CLOCK`` is put forward, or back when negative,
+    and after its time set right again; one that is never set right is so for good.
     """
 
     kind: FaultKind
@@ -91,11 +102,13 @@ class Fault:
     at: float
     seconds: float | None
     write: int = 0
+    forward_seconds: float = 0.0
 
     def __str__(self) -> str:
         lasting = "" if self.seconds is None else f"+{self.seconds:.0f}s"
         write = f" at write {self.write}" if self.write else ""
-        return f"{self.kind} {self.peer}@{self.at:.0f}s{lasting}{write}"
+        forward = f" by {self.forward_seconds:+.0f}s" if self.forward_seconds else ""
+        return f"{self.kind} {self.peer}@{self.at:.0f}s{lasting}{write}{forward}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,8 +144,10 @@ def draw_scenario(seed: int) -> Scenario:
     )
     heal_at = span_seconds + chance.uniform(30.0, 120.0)
     peers = [ORCHESTRATOR, *(node.node_id for node in nodes)]
-    count = chance.choice((0, 1, 1, 2, 3, FAULTS_MAX))
-    faults = [_draw_fault(chance, peers, heal_at) for _ in range(count)]
+    count = chance.choice((0, 1, 2, 2, 3, FAULTS_MAX))
+    faults = [fault for _ in range(count) for fault in _draw_faults(chance, peers, heal_at)]
+    if chance.random() < 0.1:
+        faults.append(_cut_at(chance, chance.choice(jobs).submit_at))
     return Scenario(
         seed=seed,
         nodes=nodes,
@@ -179,6 +194,7 @@ def _draw_job(chance: random.Random, number: int, span_seconds: float) -> JobPla
         queue_timeout_seconds=chance.choice((0, 0, 30, 300)),
         total_timeout_seconds=chance.choice((0, 0, 0, 20, 120)) if limited else 0,
         is_valid=chance.random() > 0.05,
+        repeats=duration == ENDLESS_SECONDS or kind.is_long_running or chance.random() < 0.5,
         stop_at=submit_at + chance.uniform(0.0, 60.0) if stops else None,
     )
 
@@ -204,16 +220,32 @@ def _draw_disk(chance: random.Random) -> DiskSpeed:
     )
 
 
-def _draw_fault(chance: random.Random, peers: list[PeerID], heal_at: float) -> Fault:
+def _draw_faults(chance: random.Random, peers: list[PeerID], heal_at: float) -> list[Fault]:
+    """Draw a fault; while a disk is ill, its machine often dies too."""
     kind = chance.choice(tuple(FaultKind))
-    peer = chance.choice(peers)
-    at = chance.uniform(0.0, heal_at * 0.9)
+    peer = peers[0] if chance.random() < 0.4 else chance.choice(peers)
+    fault = _draw_fault(chance, kind, peer, chance.uniform(0.0, heal_at * 0.9))
+    if kind not in _DISK_FAULTS or fault.seconds is None or chance.random() < 0.3:
+        return [fault]
+    dies_at = fault.at + chance.random() * fault.seconds
+    return [fault, _draw_fault(chance, FaultKind.CRASH, peer, min(dies_at, heal_at * 0.9))]
+
+
+def _cut_at(chance: random.Random, at: float) -> Fault:
+    """Let the orchestrator die while it stores a job, so that its author gets no answer."""
+    seconds = chance.uniform(1.0, 20.0)
+    return Fault(kind=FaultKind.CUT, peer=ORCHESTRATOR, at=at, seconds=seconds, write=1)
+
+
+def _draw_fault(chance: random.Random, kind: FaultKind, peer: PeerID, at: float) -> Fault:
     lasting = chance.choice((1.0, 10.0, 45.0, 80.0)) * chance.uniform(0.5, 1.5)
-    for_good = kind is FaultKind.POWER and peer != ORCHESTRATOR and chance.random() < 0.5
+    may_stay = kind is FaultKind.CLOCK or (kind is FaultKind.POWER and peer != ORCHESTRATOR)
+    for_good = may_stay and chance.random() < 0.5
     return Fault(
         kind=kind,
         peer=peer,
         at=at,
         seconds=None if for_good else lasting,
         write=chance.randint(1, 30) if kind is FaultKind.CUT else 0,
+        forward_seconds=chance.choice(_CLOCK_STEPS) if kind is FaultKind.CLOCK else 0.0,
     )

@@ -59,16 +59,18 @@ class Author:
             try:
                 response = await self._orchestrator.call(
                     lambda service: service.intake.submit(
-                        _job(self._plan), warnings=[], client_meta={}
+                        _job(self._plan),
+                        warnings=[],
+                        client_meta={},
+                        idempotency_token=name if self._plan.repeats else "",
                     )
                 )
-            except MachineDownError as error:
-                if error.is_sent:
+            except (MachineDownError, TransientError) as error:
+                if isinstance(error, TransientError) or error.is_sent:
                     self._note(f"client: nobody knows whether {name} is submitted")
-                    return None
+                    if not self._plan.repeats:
+                        return None
                 await asyncio.sleep(RETRY_SECONDS)
-            except TransientError:
-                return None
             except UserError as error:
                 self._note(f"client: {name} is refused, {error.code}")
                 self._oracle.submission_refused(name)

@@ -9,7 +9,7 @@ from bacalhau.models import RunOutput
 from bacalhau.ports.workspace import TaskFiles
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection
+    from collections.abc import AsyncIterator, Callable
 
     from bacalhau.models import Execution, ExecutionID
     from bacalhau.ports import Stream, Volume
@@ -54,7 +54,7 @@ class SimulatedWorkspace:
     async def discard(self, execution: Execution) -> None:
         """Do nothing."""
 
-    async def sweep(self, live: Collection[ExecutionID]) -> None:
+    async def sweep(self, is_live: Callable[[ExecutionID], bool]) -> None:
         """Do nothing."""
 
     def has_log(self, execution_id: ExecutionID) -> bool:

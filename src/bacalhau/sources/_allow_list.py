@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from bacalhau.errors import UserError
+from bacalhau.errors import Code, UserError
 from bacalhau.lib.path_glob import PathGlob
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def _entry(text: str) -> _Entry:
     except ValueError as exc:
         raise UserError(
             f'invalid value "{text}" for {KEY}: {exc}',
-            code="ConfigurationError",
+            code=Code.CONFIGURATION,
             hint="write a path such as /data/** and, where jobs may write, :rw behind it",
             component="LocalInputSource",
             fields=[KEY],

@@ -7,7 +7,7 @@ import shutil
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
-from bacalhau.errors import TransientError
+from bacalhau.errors import Code, TransientError
 from bacalhau.models.decode import unknown_params
 from bacalhau.ports import Volume
 
@@ -74,7 +74,7 @@ def disk(directory: Path, needed_bytes: int, component: str) -> Iterator[None]:
         if free_bytes < needed_bytes:
             raise TransientError(
                 f"the input needs {needed_bytes} bytes, but the node has {free_bytes} bytes left",
-                code="InsufficientDiskSpace",
+                code=Code.DISK_SPACE,
                 component=component,
                 hint="free disk space on the node, or move its DataDir",
             )
@@ -82,7 +82,7 @@ def disk(directory: Path, needed_bytes: int, component: str) -> Iterator[None]:
     except OSError as exc:
         raise TransientError(
             f"the input cannot be stored on the node: {exc.strerror or exc}",
-            code="DiskError",
+            code=Code.DISK,
             component=component,
             hint="check the disk under the node's DataDir",
         ) from exc

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from bacalhau.errors import UnsuitableNodeError, ValidationError
+from bacalhau.errors import Code, UnsuitableNodeError, ValidationError
 from bacalhau.models.decode import decode_params
 from bacalhau.models.params import ParamsModel
 from bacalhau.ports import InputPlan, PlannedObject, Volume
@@ -255,7 +255,7 @@ def _check_allowed(wanted: Wanted, path: str, allowed: AllowList) -> None:
         hint = f"a symbolic link leads out of the paths in {KEY} of the node"
     raise UnsuitableNodeError(
         f"volume {wanted.path} {problem}",
-        code="VolumeNotAllowed",
+        code=Code.VOLUME_NOT_ALLOWED,
         component=COMPONENT,
         hint=hint,
         fields=["Params.SourcePath"],
@@ -286,7 +286,7 @@ def _missing(wanted: Wanted) -> UnsuitableNodeError:
         hint += ", or let the node make it with CreateAs"
     return UnsuitableNodeError(
         f"volume {wanted.path} does not exist",
-        code="VolumeNotFound",
+        code=Code.VOLUME_NOT_FOUND,
         component=COMPONENT,
         hint=hint,
         fields=["Params.SourcePath"],
@@ -296,7 +296,7 @@ def _missing(wanted: Wanted) -> UnsuitableNodeError:
 def _unusable(wanted: Wanted, reason: str) -> UnsuitableNodeError:
     return UnsuitableNodeError(
         f"volume {wanted.path} cannot be used: {reason}",
-        code="VolumeNotUsable",
+        code=Code.VOLUME_NOT_USABLE,
         component=COMPONENT,
         hint="check the permissions and the kind of the path on the compute node",
         fields=["Params.SourcePath"],

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bacalhau.errors import BacalhauError, UserError, ValidationError
+from bacalhau.errors import BacalhauError, Code, UserError, ValidationError
+from bacalhau.lib.pattern import PatternError, compile_pattern
 from bacalhau.models.decode import decode_params
+from bacalhau.models.problems import Problem
+from bacalhau.models.specs.s3 import S3SourceParams, source_problems
 from bacalhau.s3.access import reach
 from bacalhau.s3.checksums import ExpectedChecksum, format_digest
 from bacalhau.s3.client import S3Client
@@ -16,8 +19,6 @@ from bacalhau.s3.endpoints import DEFAULT_REGION, has_scheme, locate
 from bacalhau.s3.failures import Subject, explained
 from bacalhau.s3.keys import BAD_REQUEST, COMPONENT, is_single
 from bacalhau.s3.listing import checksum_mismatch, plan_objects
-from bacalhau.s3.params import S3SourceParams
-from bacalhau.s3.pattern import PatternError, compile_pattern
 from bacalhau.s3.transfer import DigestMismatchError, Fetch, fetch
 from bacalhau.sources._rules import (
     binds_file,
@@ -54,13 +55,14 @@ class S3Source:
     def check(cls, spec: SpecConfig) -> Sequence[str]:
         """Judge parameters; see ``ports.Plugin``."""
         params = decode_params(S3SourceParams, spec)
-        problems = list(_problems(params))
+        problems = [*source_problems(params), *_problems(params)]
         if problems:
             raise ValidationError(
-                "\n".join(text for _, text in problems),
+                "\n".join(problem.message for problem in problems),
                 code=BAD_REQUEST,
                 component=COMPONENT,
-                fields=[f"Params.{name}" for name, _ in problems],
+                hint="\n".join(problem.hint for problem in problems if problem.hint),
+                fields=[problem.path for problem in problems],
             )
         return [*unknown_params_warnings(S3SourceParams, spec), *_warnings(params)]
 
@@ -72,7 +74,7 @@ class S3Source:
         if connections < 1:
             raise UserError(
                 f"invalid value {connections} for {_CONCURRENCY_KEY}: it must be at least 1",
-                code="ConfigurationError",
+                code=Code.CONFIGURATION,
                 component=COMPONENT,
                 hint=f"remove {_CONCURRENCY_KEY} to use the default",
                 fields=[_CONCURRENCY_KEY],
@@ -143,20 +145,18 @@ def _subject(params: S3SourceParams) -> Subject:
     )
 
 
-def _problems(params: S3SourceParams) -> Iterator[tuple[str, str]]:
-    """Yield the field and the text of everything that can never work."""
-    if not params.bucket:
-        yield "Bucket", "invalid s3 storage params: bucket cannot be empty"
+def _problems(params: S3SourceParams) -> Iterator[Problem]:
+    """Yield what can never work, beyond what ``source_problems`` knows."""
     try:
         locate(params.bucket, params.endpoint, params.region, DEFAULT_REGION)
     except ValueError as exc:
         field = "Region" if str(exc).startswith("region") else "Endpoint"
-        yield field, f"invalid s3 storage params: {exc}"
+        yield Problem(f"Params.{field}", f"invalid s3 storage params: {exc}")
     if params.filter and not is_single(params.key):
         try:
             compile_pattern(params.filter)
         except PatternError as exc:
-            yield "Filter", f"invalid regex pattern: {exc}"
+            yield Problem("Params.Filter", f"invalid regex pattern: {exc}")
 
 
 def _warnings(params: S3SourceParams) -> Iterator[str]:

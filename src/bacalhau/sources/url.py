@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from bacalhau.errors import BacalhauError, ConflictError, TransientError, ValidationError
+from bacalhau.errors import BacalhauError, Code, ConflictError, TransientError, ValidationError
 from bacalhau.lib.outbound import guarded_session
 from bacalhau.lib.threads import run_to_end
 from bacalhau.lib.tree import Tree, write_at
@@ -227,7 +227,7 @@ def _check_size(item: PlannedObject, received: int, *, is_complete: bool) -> Non
     if item.size_bytes and is_wrong:
         raise ConflictError(
             f"{shown(item.key)} changed: expected {item.size_bytes} bytes, got {received}",
-            code="PreconditionFailed",
+            code=Code.PRECONDITION_FAILED,
             component=COMPONENT,
             hint="run it again when nobody writes the file",
             retryable=True,

@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bacalhau.errors import ExecutionError, TransientError
+from bacalhau.errors import ExecutionError, ForeignCode, TransientError
 from bacalhau.models.decode import decode_params, unknown_params
 from bacalhau.models.params import ParamsModel
 from bacalhau.ports.engine import Stream, TaskExit
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
     from bacalhau.models import ExecutionID, InputSource, Resources, SpecConfig, Task
@@ -57,7 +57,7 @@ class FakeMachine:
     """What outlives the process of a node: the tasks that run on it.
 
     Attributes:
-        ends: When each task that runs will end, in seconds of the clock.
+        ends: When each task that is there ends, or has ended, in seconds of the clock.
         started: Every start, in order; an execution that is joined does not start again.
         refuses: A reason to refuse every task, or empty.
         is_available: What the engine tells about itself.
@@ -75,7 +75,7 @@ class FakeEngine:
     def __init__(self, clock: Clock, machine: FakeMachine | None = None) -> None:
         self.machine = FakeMachine() if machine is None else machine
         self._clock = clock
-        self._is_crashed = False
+        self._lets_go = self._is_crashed = False
 
     @classmethod
     def check(cls, spec: SpecConfig) -> Sequence[str]:
@@ -97,8 +97,12 @@ class FakeEngine:
         return ()
 
     def crash(self) -> None:
-        """Let the process die: whoever is cancelled from now on leaves its task running."""
-        self._is_crashed = True
+        """Let the process die: from now on nothing happens to the tasks."""
+        self._lets_go = self._is_crashed = True
+
+    def let_go(self) -> None:
+        """Leave tasks running from now on, for the next engine on this machine."""
+        self._lets_go = True
 
     async def is_available(self) -> bool:
         """Tell what the machine is set to."""
@@ -119,18 +123,27 @@ class FakeEngine:
         try:
             await self._wait(run.execution_id)
         except asyncio.CancelledError:
-            if not self._is_crashed:
+            if not self._lets_go:
                 self.machine.ends.pop(run.execution_id, None)
             raise
-        self.machine.ends.pop(run.execution_id, None)
         if params.failure:
             raise _failure(params)
         return TaskExit(exit_code=params.exit_code)
 
-    async def sweep(self, live: Collection[ExecutionID]) -> None:
-        """Stop the tasks of executions that are not ``live``."""
-        for execution_id in self.machine.ends.keys() - set(live):
-            del self.machine.ends[execution_id]
+    async def holds(self, execution_id: ExecutionID) -> bool:
+        """Tell whether the machine has a task of this execution, also one that has ended."""
+        return execution_id in self.machine.ends
+
+    async def forget(self, execution_id: ExecutionID) -> None:
+        """Remove the task of an execution."""
+        if not self._is_crashed:
+            self.machine.ends.pop(execution_id, None)
+
+    async def sweep(self, is_live: Callable[[ExecutionID], bool]) -> None:
+        """Stop the tasks of executions that are not live."""
+        for execution_id in sorted(self.machine.ends):
+            if not is_live(execution_id):
+                del self.machine.ends[execution_id]
 
     def _start(self, params: FakeParams, run: TaskRun) -> None:
         self.machine.started.append(run.execution_id)
@@ -176,4 +189,6 @@ def _node_path(path: str, run: TaskRun) -> Path:
 
 def _failure(params: FakeParams) -> ExecutionError | TransientError:
     kind = TransientError if params.retryable else ExecutionError
-    return kind(params.failure, code=params.failure_code or None, component="FakeEngine")
+    return kind(
+        params.failure, code=ForeignCode(params.failure_code) or None, component="FakeEngine"
+    )

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bacalhau.errors import ForbiddenError, TransientError
+from bacalhau.errors import ForbiddenError, ForeignCode, TransientError
 from bacalhau.models import SpecConfig
 from bacalhau.models.decode import decode_params, unknown_params
 from bacalhau.models.params import ParamsModel
@@ -84,6 +84,10 @@ class FakePublisher:
         await asyncio.sleep(params.seconds)
         if params.failure:
             kind = TransientError if params.retryable else ForbiddenError
-            raise kind(params.failure, code=params.failure_code or None, component="FakePublisher")
+            raise kind(
+                params.failure,
+                code=ForeignCode(params.failure_code) or None,
+                component="FakePublisher",
+            )
         self.shelf.published[execution.id] = results
         return SpecConfig(type="fake", params={"Shelf": execution.id})

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bacalhau.errors import NotFoundError, TransientError
+from bacalhau.errors import ForeignCode, NotFoundError, TransientError
 from bacalhau.models.decode import decode_params, unknown_params
 from bacalhau.models.params import ParamsModel
 from bacalhau.ports import InputPlan, PlannedObject, Volume
@@ -126,4 +126,4 @@ async def _wait(seconds: float) -> None:
 
 def _failure(params: FakeSourceParams, message: str) -> NotFoundError | TransientError:
     kind = TransientError if params.retryable else NotFoundError
-    return kind(message, code=params.failure_code or None, component="FakeSource")
+    return kind(message, code=ForeignCode(params.failure_code) or None, component="FakeSource")

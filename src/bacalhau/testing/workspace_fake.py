@@ -14,7 +14,7 @@ from bacalhau.ports.workspace import TaskFiles
 from bacalhau.protocol.messages import LogFrame
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from bacalhau.models import Execution, ExecutionID
     from bacalhau.protocol.messages import LogRequest
@@ -39,9 +39,11 @@ class FakeDisk:
 
     Attributes:
         files: What is kept of each execution.
+        resumed: Each time that an execution was opened with what was there of it.
     """
 
     files: dict[ExecutionID, _Files] = field(default_factory=dict)
+    resumed: list[ExecutionID] = field(default_factory=list)
 
     def leftovers(self) -> list[ExecutionID]:
         """Return the executions whose inputs or results are still there, sorted."""
@@ -111,6 +113,8 @@ class FakeWorkspace:
         files.frames.clear()
         files.inputs, files.has_results, files.exit_code = inputs, True, None
         files.volumes = files.volumes if resume else None
+        if resume:
+            self.disk.resumed.append(execution.id)
         sink = self._sinks[execution.id] = _MemorySink(files)
         root = _ROOT / execution.id
         return TaskFiles(
@@ -168,11 +172,12 @@ class FakeWorkspace:
         await asyncio.sleep(0)
         self._discard(execution.id)
 
-    async def sweep(self, live: Collection[ExecutionID]) -> None:
+    async def sweep(self, is_live: Callable[[ExecutionID], bool]) -> None:
         """Remove what belongs to no live execution."""
         await asyncio.sleep(0)
-        for execution_id in self.disk.files.keys() - set(live):
-            self._discard(execution_id)
+        for execution_id in sorted(self.disk.files):
+            if not is_live(execution_id):
+                self._discard(execution_id)
 
     def _discard(self, execution_id: ExecutionID) -> None:
         files = self.disk.files.get(execution_id)

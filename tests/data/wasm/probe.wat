@@ -248,7 +248,7 @@
     (loop $again (br $again)))
 
   ;; sleep TEXT MILLISECONDS: print a line, then wait; ends with the errno of the wait.
-  (func (export "sleep")
+  (func $sleep (export "sleep")
     (call $load_arguments)
     (call $print_line (call $argument (i32.const 1)))
     (i64.store (i32.const 128) (i64.const 77))
@@ -259,6 +259,14 @@
     (call $proc_exit
       (call $poll_oneoff (i32.const 128) (i32.const 512) (i32.const 1) (i32.const 8)))
     unreachable)
+
+  ;; claim TEXT MILLISECONDS PATH: make a file, which must not be there, then do as sleep does.
+  (func (export "claim")
+    (local $errno i32)
+    (call $load_arguments)
+    (local.set $errno (call $open (call $argument (i32.const 3)) (i32.const 5) (i64.const 64)))
+    (if (local.get $errno) (then (call $proc_exit (local.get $errno))))
+    (call $sleep))
 
   ;; sleep_until MILLISECONDS: wait for a time on the monotonic clock, given as distance from now;
   ;; ends with the number of events, or 100 when it woke too early.

@@ -1,1 +1,5 @@
-from tests.support.docker import docker_daemon, docker_registry  # noqa: F401
+from tests.support.docker import (  # noqa: F401
+    docker_daemon,
+    docker_registry,
+    private_registry,
+)

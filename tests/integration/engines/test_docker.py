@@ -6,11 +6,6 @@ import asyncio
 import dataclasses
 import hashlib
 import json
-import os
-import signal
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +13,11 @@ import pytest
 
 from bacalhau.engines.docker import DockerEngine
 from bacalhau.errors import ExecutionError, TransientError, UserError
-from bacalhau.models import NetworkConfig, NetworkType, Resources, SpecConfig, Task
+from bacalhau.models import Resources, SpecConfig, Task
 from bacalhau.ports import TaskExit, TaskRun, Volume
-from bacalhau.testing.contracts.engine import RESOURCES, CollectingSink, Runs, finish, stop
-from tests.support.docker import IMAGE, ODD_IMAGE, private_daemon, publish_foreign_image
+from bacalhau.testing.contracts.engine import RESOURCES, CollectingSink, Runs, cleaned, finish, stop
+from tests.support.abandoned import abandon
+from tests.support.docker import IMAGE, ODD_IMAGE, private_daemon
 from tests.support.engines import DockerBench, plugin_context
 
 if TYPE_CHECKING:
@@ -92,7 +88,7 @@ class TestOutput:
         run, _ = runs.make(bench.forever("begun"))
         with pytest.raises(TransientError, match="No space left on device"):
             await finish(engine, dataclasses.replace(run, sink=FullDisk()))
-        assert await bench.leftovers() == []
+        await cleaned(bench)
 
 
 class TestParameters:
@@ -184,7 +180,7 @@ async def test_running_out_of_memory_is_a_failure_that_names_the_limit(
     assert "20 MB" in caught.value.message
     assert caught.value.details["ExitCode"] == "137"
     assert sink.stdout == b"before\n"
-    assert await bench.leftovers() == []
+    await cleaned(bench)
 
 
 async def test_a_child_that_runs_out_of_memory_is_the_tasks_own_business(
@@ -276,7 +272,7 @@ class TestMounts:
         run, _ = runs.make(bench.say("hi"), inputs=inputs)
         with pytest.raises(ExecutionError, match="/etc/passwd"):
             await finish(engine, run)
-        assert await bench.leftovers() == []
+        await cleaned(bench)
 
     async def test_two_mounts_at_one_target_are_refused(
         self, engine: DockerEngine, bench: DockerBench, runs: Runs, tmp_path: Path
@@ -285,81 +281,6 @@ class TestMounts:
         run, _ = runs.make(bench.say("hi"), inputs=(volume,), outputs=("/data",))
         with pytest.raises(ExecutionError, match="Duplicate mount point: /data"):
             await finish(engine, run)
-
-
-class TestNetwork:
-    @pytest.mark.parametrize("kind", [NetworkType.NONE, NetworkType.FULL])
-    async def test_a_task_sees_no_network_or_that_of_the_host(
-        self, engine: DockerEngine, bench: DockerBench, runs: Runs, kind: NetworkType
-    ) -> None:
-        run, sink = runs.make(bench.script("ls /sys/class/net"), network=NetworkConfig(type=kind))
-        interfaces = sorted(each.name for each in Path("/sys/class/net").iterdir())
-        expected = ["lo"] if kind is NetworkType.NONE else interfaces
-        assert (await output_of(engine, run, sink)).split() == expected
-
-    async def test_http_is_refused_with_a_reason(
-        self, engine: DockerEngine, bench: DockerBench, runs: Runs
-    ) -> None:
-        network = NetworkConfig(type=NetworkType.HTTP, domains=["example.com"])
-        task = Task(name="main", engine=bench.say("hi"), network=network)
-        assert 'network type "HTTP"' in await engine.refusal(task, RESOURCES)
-        run, _ = runs.make(bench.say("hi"), network=network)
-        with pytest.raises(ExecutionError, match='network type "HTTP"'):
-            await finish(engine, run)
-
-
-class TestImages:
-    async def test_an_image_is_pulled_when_it_is_not_here(
-        self,
-        engine: DockerEngine,
-        runs: Runs,
-        docker_daemon: DockerDaemon,
-        docker_registry: str,
-    ) -> None:
-        image = f"{docker_registry}/team/tool:v1"
-        publish(docker_daemon, image)
-        params = {"Image": image, "Parameters": ["echo", "pulled"]}
-        spec = SpecConfig(type="docker", params=params)
-        assert await engine.refusal(Task(name="main", engine=spec), RESOURCES) == ""
-        run, sink = runs.make(spec)
-        assert await output_of(engine, run, sink) == "pulled\n"
-
-    async def test_an_image_that_does_not_exist_is_named_with_a_remedy(
-        self, engine: DockerEngine, runs: Runs, bench: DockerBench, docker_registry: str
-    ) -> None:
-        image = f"{docker_registry}/no/such:1"
-        spec = SpecConfig(type="docker", params={"Image": image})
-        run, _ = runs.make(spec)
-        for attempt in (
-            engine.refusal(Task(name="main", engine=spec), RESOURCES),
-            finish(engine, run),
-        ):
-            with pytest.raises(ExecutionError) as caught:
-                await attempt
-            assert caught.value.message == f'image not available: "{image}"'
-            assert (caught.value.component, caught.value.code) == ("Docker", "ImageNotFound")
-            assert caught.value.details["Image"] == image
-            assert "DOCKER_USERNAME" in caught.value.hint
-        assert await bench.leftovers() == []
-
-    async def test_an_image_for_another_platform_is_refused(
-        self, engine: DockerEngine, docker_registry: str
-    ) -> None:
-        publish_foreign_image(docker_registry, "team/foreign", "1", "linux/riscv64")
-        image = f"{docker_registry}/team/foreign:1"
-        task = Task(name="main", engine=SpecConfig(type="docker", params={"Image": image}))
-        reason = await engine.refusal(task, RESOURCES)
-        assert reason.startswith("support the available image platforms [linux/riscv64] (supports")
-
-    async def test_a_registry_that_is_away_is_no_fault_of_the_image(
-        self, engine: DockerEngine
-    ) -> None:
-        image = "127.0.0.1:9/some/image:1"
-        task = Task(name="main", engine=SpecConfig(type="docker", params={"Image": image}))
-        with pytest.raises(TransientError) as caught:
-            await engine.refusal(task, RESOURCES)
-        assert caught.value.code == "SystemError"
-        assert "registry" in caught.value.hint
 
 
 class TestRestart:
@@ -378,7 +299,7 @@ class TestRestart:
         assert running.result() == TaskExit(exit_code=5)
         assert sink.stdout == b"begun\nend\n"
         assert sink.resets >= 1
-        assert await bench.leftovers() == []
+        await cleaned(bench)
 
     async def test_a_task_that_ended_meanwhile_is_collected_and_not_run_again(
         self, engine: DockerEngine, bench: DockerBench, runs: Runs, tmp_path: Path
@@ -393,7 +314,7 @@ class TestRestart:
         assert await finish(engine, run) == TaskExit(exit_code=6)
         assert sink.stdout == b"begun\n"
         assert (run.outputs[0].path / "runs").read_text() == "run\n"
-        assert await bench.leftovers() == []
+        await cleaned(bench)
 
     async def test_a_joined_task_can_be_stopped(
         self, engine: DockerEngine, bench: DockerBench, runs: Runs, tmp_path: Path
@@ -404,32 +325,48 @@ class TestRestart:
             running = group.create_task(engine.run(run))
             await sink.wait_for(b"begun")
             await stop(running)
-        assert await bench.leftovers() == []
+        await cleaned(bench)
 
     async def test_a_container_that_never_started_is_made_anew(
-        self, engine: DockerEngine, bench: DockerBench, runs: Runs, docker_daemon: DockerDaemon
+        self,
+        engine: DockerEngine,
+        bench: DockerBench,
+        runs: Runs,
+        docker_daemon: DockerDaemon,
+        tmp_path: Path,
     ) -> None:
         run, sink = runs.make(bench.say("fresh"))
-        create(docker_daemon, run)
+        create(docker_daemon, run, tmp_path)
         assert await output_of(engine, run, sink) == "fresh"
-        assert await bench.leftovers() == []
+        await cleaned(bench)
 
     async def test_the_sweep_removes_what_is_not_live_and_ours(
-        self, engine: DockerEngine, bench: DockerBench, runs: Runs, docker_daemon: DockerDaemon
+        self,
+        engine: DockerEngine,
+        bench: DockerBench,
+        runs: Runs,
+        docker_daemon: DockerDaemon,
+        tmp_path: Path,
     ) -> None:
-        made = [runs.make(bench.say("x"))[0] for _ in range(3)]
-        create(docker_daemon, made[0])
-        create(docker_daemon, made[1])
-        create(docker_daemon, made[2], node_id="n-other")
-        await engine.sweep({made[0].execution_id})
-        (left,) = await bench.leftovers()
-        assert made[0].execution_id in left
+        made = [runs.make(bench.say("x"))[0] for _ in range(4)]
+        create(docker_daemon, made[0], tmp_path)
+        create(docker_daemon, made[1], tmp_path)
+        create(docker_daemon, made[2], tmp_path, node_id="n-other")
+        create(docker_daemon, made[3], tmp_path / "elsewhere")
+        await engine.sweep(lambda each: each == made[0].execution_id)
+        left = " ".join(await bench.leftovers())
+        assert [run.execution_id in left for run in made] == [True, False, False, True]
         others = DockerBench(docker_daemon, "n-other")
         assert len(await others.leftovers()) == 1
-        await engine.sweep(())
+        for node_id, place in (
+            ("n-test", tmp_path),
+            ("n-test", tmp_path / "elsewhere"),
+            ("n-other", tmp_path),
+        ):
+            context = plugin_context(place, node_id=node_id)
+            async with DockerEngine.open(context) as owner:
+                await owner.sweep(lambda _: False)
         assert await bench.leftovers() == []
-        async with DockerEngine.open(plugin_context(Path(), node_id="n-other")) as other:
-            await other.sweep(())
         assert await others.leftovers() == []
 
 
@@ -450,6 +387,51 @@ async def test_a_container_that_somebody_removes_is_a_transient_error(
         docker_daemon.request("DELETE", f"/containers/{listed['Id']}", force="1")
 
 
+class TestStoppedFromOutside:
+    """As by the end of the daemon, or of the machine: what the task did is no result."""
+
+    async def test_a_container_that_somebody_stops_has_no_result(
+        self, engine: DockerEngine, bench: DockerBench, runs: Runs, docker_daemon: DockerDaemon
+    ) -> None:
+        run, sink = runs.make(bench.forever("begun"))
+
+        async def expect_the_error() -> None:
+            with pytest.raises(TransientError, match="ended from outside"):
+                await finish(engine, run)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(expect_the_error())
+            await sink.wait_for(b"begun")
+            label = f"bacalhau-executionID=bacalhau-n-test{run.execution_id}"
+            (listed,) = docker_daemon.containers(label)
+            docker_daemon.request("POST", f"/containers/{listed['Id']}/stop", t="5")
+        await cleaned(bench)
+
+    async def test_a_task_that_kills_itself_has_one(
+        self, engine: DockerEngine, bench: DockerBench, runs: Runs
+    ) -> None:
+        run, _ = runs.make(bench.script("kill -9 $$"))
+        assert await finish(engine, run) == TaskExit(exit_code=137)
+
+    async def test_one_that_was_stopped_while_nobody_looked_has_none(
+        self,
+        engine: DockerEngine,
+        bench: DockerBench,
+        runs: Runs,
+        docker_daemon: DockerDaemon,
+        tmp_path: Path,
+    ) -> None:
+        run, _ = runs.make(bench.forever("begun"))
+        abandon(run, tmp_path)
+        label = f"bacalhau-executionID=bacalhau-n-test{run.execution_id}"
+        (listed,) = docker_daemon.containers(label)
+        docker_daemon.request("POST", f"/containers/{listed['Id']}/stop", t="5")
+        assert await engine.holds(run.execution_id)
+        with pytest.raises(TransientError, match="ended from outside"):
+            await finish(engine, run)
+        await cleaned(bench)
+
+
 async def test_many_tasks_at_once_do_not_wait_for_connections(
     engine: DockerEngine, bench: DockerBench, runs: Runs
 ) -> None:
@@ -460,18 +442,7 @@ async def test_many_tasks_at_once_do_not_wait_for_connections(
     assert [sink.stdout for _, sink in made] == [b"task-%d" % number for number in range(12)]
 
 
-def publish(daemon: DockerDaemon, image: str) -> None:
-    """Put an image into a registry and forget it locally."""
-    daemon.import_image(image, 'CMD ["sh"]')
-    name, _, tag = image.rpartition(":")
-    # The daemon wants some credentials, if only empty ones.
-    headers = {"X-Registry-Auth": "e30="}
-    _, answer = daemon.request("POST", f"/images/{name}/push", headers=headers, tag=tag)
-    assert b'"error"' not in answer, answer
-    daemon.remove_image(image)
-
-
-def create(daemon: DockerDaemon, run: TaskRun, node_id: str = "n-test") -> None:
+def create(daemon: DockerDaemon, run: TaskRun, directory: Path, *, node_id: str = "n-test") -> None:
     """Create the container of a run, as a process that died just then would leave it."""
     executor = f"bacalhau-{node_id}"
     body = {
@@ -480,62 +451,16 @@ def create(daemon: DockerDaemon, run: TaskRun, node_id: str = "n-test") -> None:
         "Labels": {
             "bacalhau-executor": executor,
             "bacalhau-executionID": f"{executor}{run.execution_id}",
+            "bacalhau-dataDirectory": str(directory),
         },
     }
     status, answer = daemon.request(
         "POST",
         "/containers/create",
         json.dumps(body).encode(),
-        name=f"{node_id}-{run.execution_id}",
+        name=f"{node_id}-{directory.name}-{run.execution_id}",
     )
     assert status == 201, answer
-
-
-_NODE = """
-import asyncio, sys
-from pathlib import Path
-import msgspec
-from bacalhau.engines.docker import DockerEngine
-from bacalhau.models import SpecConfig, Resources, NetworkConfig
-from bacalhau.ports import TaskRun, Volume
-from tests.support.engines import plugin_context
-
-class Sink:
-    def reset(self): pass
-    def write(self, stream, data): sys.stdout.buffer.write(data); sys.stdout.buffer.flush()
-
-async def main(execution_id, job_id, params, outputs):
-    run = TaskRun(
-        execution_id=execution_id, job_id=job_id, env={}, resources=Resources(),
-        network=NetworkConfig(), inputs=(), sink=Sink(),
-        engine=SpecConfig(type="docker", params=msgspec.json.decode(params)),
-        outputs=tuple(Volume(path=Path(p), target=t) for p, t in msgspec.json.decode(outputs)),
-    )
-    async with DockerEngine.open(plugin_context(Path())) as engine:
-        await engine.run(run)
-
-asyncio.run(main(*sys.argv[1:]))
-"""
-
-
-def abandon(run: TaskRun, directory: Path) -> None:
-    """Run a task in a process of its own, and kill that as soon as the task has printed."""
-    program = directory / "node.py"
-    program.write_text(textwrap.dedent(_NODE))
-    outputs = json.dumps([[str(volume.path), volume.target] for volume in run.outputs])
-    command = [
-        sys.executable,
-        str(program),
-        run.execution_id,
-        run.job_id,
-        json.dumps(run.engine.params),
-        outputs,
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"begun\n"
-        process.send_signal(signal.SIGKILL)
 
 
 class TestDaemonRestart:
@@ -558,7 +483,7 @@ class TestDaemonRestart:
                 (run.outputs[0].path / "go").touch()
             assert running.result() == TaskExit(exit_code=7)
             assert sink.stdout == b"begun\nend\n"
-            assert await bench.leftovers() == []
+            await cleaned(bench)
 
     async def test_a_task_that_ends_with_the_daemon_may_be_tried_elsewhere(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -569,7 +494,7 @@ class TestDaemonRestart:
             run, sink = Runs(bench, tmp_path).make(bench.forever("begun"))
 
             async def expect_the_error(engine: DockerEngine) -> None:
-                with pytest.raises(TransientError, match="restart of the Docker daemon"):
+                with pytest.raises(TransientError, match="ended from outside"):
                     await finish(engine, run)
 
             async with (
@@ -580,7 +505,34 @@ class TestDaemonRestart:
                 await sink.wait_for(b"begun")
                 daemon.stop()
                 await asyncio.to_thread(daemon.start)
-            assert await bench.leftovers() == []
+            await cleaned(bench)
+
+    async def test_what_is_to_start_waits_for_the_daemon(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with private_daemon() as daemon:
+            monkeypatch.setenv("DOCKER_HOST", daemon.host)
+            bench = DockerBench(daemon)
+            run, sink = Runs(bench, tmp_path).make(bench.say("late", exit_code=3))
+            task = Task(name="main", engine=run.engine)
+            async with (
+                DockerEngine.open(plugin_context(tmp_path)) as engine,
+                asyncio.TaskGroup() as group,
+            ):
+                assert await engine.refusal(task, RESOURCES) == ""
+                daemon.stop()
+                running = group.create_task(finish(engine, run))
+                held = group.create_task(engine.holds(run.execution_id))
+                while "does not answer" not in await engine.refusal(  # noqa: ASYNC110
+                    task, RESOURCES
+                ):
+                    await asyncio.sleep(0.01)
+                assert await engine.is_available()
+                await asyncio.to_thread(daemon.start)
+                assert await running == TaskExit(exit_code=3)
+                assert await engine.refusal(task, RESOURCES) == ""
+            assert sink.stdout == b"late"
+            assert held.result() in (True, False)
 
 
 class TestDaemonAway:
@@ -591,9 +543,7 @@ class TestDaemonAway:
         monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none")
         async with DockerEngine.open(plugin_context(tmp_path)) as engine:
             assert await engine.is_available() is False
-            with pytest.raises(TransientError) as caught:
-                await engine.refusal(task, RESOURCES)
-            assert "DOCKER_HOST" in caught.value.hint
+            assert "Docker daemon does not answer" in await engine.refusal(task, RESOURCES)
 
     async def test_an_address_that_makes_no_sense_is_refused(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -63,6 +63,17 @@ async def test_the_entry_point_defaults_to_start_and_a_return_is_success(
     assert sink.stdout == b"hello\n"
 
 
+async def test_the_operator_can_have_a_return_told_as_v15_tells_it(
+    bench: WasmBench, runs: Runs, tmp_path: Path
+) -> None:
+    context = plugin_context(tmp_path / "other", {"Engines.Types.WASM.LegacyExitCode": True})
+    async with WasmEngine.open(context) as engine:
+        returning, _ = runs.make(bench.call("", "hello"))
+        assert await finish(engine, returning) == TaskExit(exit_code=-1)
+        exiting, _ = runs.make(bench.say("hi", exit_code=0))
+        assert await finish(engine, exiting) == TaskExit(exit_code=0)
+
+
 async def test_keys_of_parameters_match_in_any_case(
     engine: WasmEngine, bench: WasmBench, runs: Runs
 ) -> None:
@@ -144,6 +155,21 @@ class TestMemory:
         assert await finish(engine, run) == TaskExit(exit_code=0)
         run, _ = runs.make(bench.call("grow", "9"), resources=resources)
         assert await finish(engine, run) == TaskExit(exit_code=1)
+
+    async def test_a_trap_with_little_memory_left_tells_how_large_it_has_become(
+        self, engine: WasmEngine, bench: WasmBench, runs: Runs
+    ) -> None:
+        module = """(module
+          (memory (export "memory") 1)
+          (func (export "_start")
+            (loop $on (br_if $on (i32.ne (memory.grow (i32.const 1)) (i32.const -1))))
+            unreachable))"""
+        spec = SpecConfig(type="wasm", params={"EntryModule": bench.source(module)})
+        run, _ = runs.make(spec, resources=Resources(memory=2 * MIB))
+        with pytest.raises(ExecutionError, match="unreachable") as caught:
+            await finish(engine, run)
+        assert "grown to 2.1 MB of the 2.1 MB" in caught.value.hint
+        assert "Resources.Memory" in caught.value.hint
 
     async def test_no_limit_means_what_a_module_can_have(
         self, engine: WasmEngine, bench: WasmBench, runs: Runs
@@ -332,6 +358,22 @@ class TestFiles:
             again = dataclasses.replace(made, engine=spec)
             assert await finish(engine, again) == TaskExit(exit_code=0)
         assert (root / "sub" / "new").read_text() == "new"
+
+    async def test_a_module_that_writes_more_than_it_asked_for_is_ended(
+        self, engine: WasmEngine, bench: WasmBench, runs: Runs
+    ) -> None:
+        run, sink = runs.make(bench.forever("begun"), outputs=("/outputs",))
+        limited = dataclasses.replace(run, disk_bytes=100_000)
+
+        async def expect_the_error() -> None:
+            with pytest.raises(ExecutionError, match="disk limit exceeded") as caught:
+                await finish(engine, limited)
+            assert caught.value.code == "DiskLimitExceeded"
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(expect_the_error())
+            await sink.wait_for(b"begun")
+            (run.outputs[0].path / "large").write_bytes(b"x" * 200_000)
 
     async def test_an_output_is_also_found_under_its_name(
         self, engine: WasmEngine, bench: WasmBench, runs: Runs, tmp_path: Path
@@ -584,14 +626,14 @@ async def test_what_a_killed_process_left_is_swept(
 ) -> None:
     left = tmp_path / "node" / "engines" / "wasm" / "roots" / "e-old" / "inputs"
     left.mkdir(parents=True)
-    await engine.sweep(())
+    await engine.sweep(lambda _: False)
     assert await bench.leftovers() == []
 
 
 async def test_what_a_killed_process_left_does_not_hinder_the_next_attempt(
     engine: WasmEngine, bench: WasmBench, runs: Runs, tmp_path: Path
 ) -> None:
-    run, _ = runs.make(bench.say("hi"))
+    run, _ = runs.make(bench.say("hi"), outputs=("/outputs",))
     left = tmp_path / "node" / "engines" / "wasm" / "roots" / run.execution_id / "inputs"
     left.mkdir(parents=True)
     assert await finish(engine, run) == TaskExit(exit_code=0)

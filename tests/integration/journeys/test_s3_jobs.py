@@ -145,8 +145,9 @@ def test_what_no_retry_can_help_ends_the_job_with_one_message(
     assert said.format(bucket=bucket) in job.state.message
     with env.client() as client:
         assert len(client.executions(job.id).items) == 1
-    assert outcome.stdout.count("Error: ") == 1
-    assert "Hint: " in outcome.stdout
+    assert outcome.code == 1
+    assert (outcome.stdout + outcome.stderr).count("Error: ") == 1
+    assert "\nHint:  " in outcome.stderr
     env.wait_until(lambda: not input_directories(env), "the input directory is gone")
 
 
@@ -162,7 +163,7 @@ def test_a_wrong_secret_ends_the_job_with_one_message(env: Env, s3_objects: S3Ob
     job = finished(env, outcome)
     assert job.state.state_type is JobState.FAILED
     assert "SignatureDoesNotMatch" in job.state.message + str(job.state.details) + outcome.stdout
-    assert outcome.stdout.count("Error: ") == 1
+    assert (outcome.stdout + outcome.stderr).count("Error: ") == 1
     env.wait_until(lambda: not input_directories(env), "the input directory is gone")
 
 

@@ -106,7 +106,7 @@ async def test_port_in_use_is_named(tmp_path: Path) -> None:
 async def test_word_for_an_address_that_does_not_exist(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bacalhau.publishers._address._outward_address", lambda: None)
+    monkeypatch.setattr("bacalhau.lib.addresses._outward_address", lambda: None)
     with pytest.raises(UserError, match=r"Publishers\.Types\.Local\.Address") as caught:
         async with LocalPublisher.open(plugin_context(tmp_path, settings(address="public"))):
             pass

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bacalhau.cli.command import Flag
+from bacalhau.cli.flag import Flag
 from bacalhau.cli.syntax import parse
 from bacalhau.cli.values import (
     BOOL,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bacalhau.cli.table import TableStyle, render_csv, render_table
-from bacalhau.cli.views.describe import Page
+from bacalhau.cli.views.describe import Page, comment
 from bacalhau.cli.views.details import node_details
 from bacalhau.cli.views.events import (
     ProgressFilter,
@@ -216,6 +216,37 @@ def test_summary_counts_cancelled_executions_too() -> None:
     assert "Summary\nFailed    = 1\nCancelled = 2\n" in text
 
 
+def test_a_failed_job_says_why_and_what_to_do_at_the_top() -> None:
+    reason = "not enough nodes to run job.\n• Node n-1: too small"
+    failed = job(state=State[JobState](state_type=JobState.FAILED, message=reason))
+    why = event(reason, Topic.STATE_UPDATE, 9, IsError="true", Hint="ask for less")
+    answer = GetJobResponse(job=failed, history=ListHistoryResponse(items=[why]))
+    text = Page(answer, now_ns=ENDED, colour=False, debug=False).render()
+    assert (
+        "State         = Failed\n"
+        "Message       = not enough nodes to run job.\n"
+        "                • Node n-1: too small\n"
+        "Hint          = ask for less\n"
+    ) in text
+    coloured = Page(answer, now_ns=ENDED, colour=True, debug=False).render()
+    assert "State         = \x1b[1;31mFailed\x1b[0m\n" in coloured
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "shown"),
+    [
+        (0, "", ""),
+        (3, "", "exit code 3"),
+        (137, "memory limit exceeded", "exit code 137: memory limit exceeded"),
+        (-1, "no such image", "no such image"),
+    ],
+)
+def test_the_comment_of_an_execution(code: int, message: str, shown: str) -> None:
+    state = State[ComputeState](state_type=ComputeState.FAILED, message=message)
+    run = execution(compute_state=state, run_output=RunOutput(exit_code=code))
+    assert comment(run) == shown
+
+
 def test_events_tell_errors_hints_and_details() -> None:
     item = event("no such image", Topic.EXECUTION, 1, IsError="true", Hint="pull it", Code="X")
     assert event_text(item.event) == "Error: no such image\nHint: pull it"
@@ -233,12 +264,34 @@ def test_progress_shows_the_first_event_and_those_of_executions() -> None:
     ]
 
 
-def test_progress_shows_errors_of_the_job_unless_an_execution_explained_them() -> None:
-    failed = event("Failed", Topic.STATE_UPDATE, 9, IsError="true")
-    explained = event("exit", Topic.EXECUTION, 8, IsError="true")
+def test_progress_leaves_the_reason_of_a_failed_job_to_its_end() -> None:
+    failed = event("exit", Topic.STATE_UPDATE, 9, IsError="true")
+    same = event("exit", Topic.EXECUTION, 8, IsError="true")
     shown = ProgressFilter()
-    assert list(shown.choose([EVENTS[0], failed])) == [EVENTS[0], failed]
-    assert list(shown.choose([explained, failed])) == [explained]
+    assert list(shown.choose([EVENTS[0], failed])) == [EVENTS[0]]
+    assert list(shown.choose([same])) == []
+    assert list(shown.choose([failed])) == []
+    assert list(shown.rest()) == []
+
+
+def test_progress_shows_what_went_wrong_with_an_execution_once_more_happens() -> None:
+    shown = ProgressFilter()
+    trouble = event("no such image", Topic.EXECUTION, 8, IsError="true")
+    refusal = event("too big", Topic.EXECUTION, 9, Hint="ask for less")
+    again = event("Requested execution on n-2", Topic.EXECUTION, 10)
+    failed = event("not enough nodes", Topic.STATE_UPDATE, 11, IsError="true")
+    assert list(shown.choose([trouble])) == []
+    assert list(shown.choose([refusal])) == [trouble]
+    assert list(shown.choose([again])) == [refusal, again]
+    assert list(shown.choose([trouble, failed])) == [trouble]
+
+
+def test_progress_shows_what_is_held_back_when_nothing_else_comes() -> None:
+    shown = ProgressFilter()
+    trouble = event("no such image", Topic.EXECUTION, 8, IsError="true")
+    assert list(shown.choose([trouble])) == []
+    assert list(shown.rest()) == [trouble]
+    assert list(shown.rest()) == []
 
 
 def test_progress_rows_line_up_although_each_is_its_own_table() -> None:

@@ -23,6 +23,10 @@ def test_seventy_percent_and_all_gpus_by_default() -> None:
     assert capacity() == Resources(cpu=5.6, memory=700, disk=7000, gpu=3)
 
 
+def test_everything_where_nothing_is_said() -> None:
+    assert capacity(CPU="", Memory="", Disk="", GPU="") == MACHINE
+
+
 def test_amounts_and_percentages() -> None:
     wanted = capacity(CPU="500m", Memory="1kb", Disk=" 12.5% ", GPU="2")
     assert wanted == Resources(cpu=0.5, memory=1000, disk=1250, gpu=2)

@@ -91,11 +91,10 @@ async def test_reports_tell_everything_that_has_not_ended_and_what_was_taken() -
     machine = Machine()
     async with machine.cluster() as orchestrator:
         await until(lambda: orchestrator.reports)
-        await orchestrator.ask(
-            offer(name="done"),
-            offer(ENDLESS, name="runs"),
-            offer(task(resources=ResourcesConfig(cpu="4")), name="waits"),
-        )
+        await orchestrator.ask(offer(ENDLESS, name="runs"))
+        await until(lambda: machine.tasks.started)
+        everything = task(resources=ResourcesConfig(cpu="4"))
+        await orchestrator.ask(offer(name="done"), offer(everything, name="waits"))
         await until(lambda: len(orchestrator.reports) == 2)
     first, second = orchestrator.reports
     assert (first.executions, first.received) == ({}, 0)

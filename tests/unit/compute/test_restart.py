@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable
 
 import pytest
 
@@ -41,7 +41,24 @@ async def test_a_killed_node_joins_the_task_that_still_runs() -> None:
 
 
 @simulated
-async def test_a_stopped_node_runs_its_tasks_again() -> None:
+async def test_a_task_that_is_gone_starts_anew_with_nothing_of_what_it_had() -> None:
+    """As WebAssembly always does; its inputs may have been changed by it, and so are fetched."""
+    machine = Machine()
+    async with machine.orchestrator() as orchestrator:
+        async with machine.node() as process:
+            await orchestrator.ask(offer(task({"Files": {"a": "1"}}, engine={"Seconds": 100})))
+            await until(lambda: machine.tasks.started)
+            process.crash()
+        machine.tasks.ends.clear()
+        async with machine.node():
+            await until(lambda: orchestrator.of_type(RunResult))
+    assert machine.tasks.started == [E1, E1]
+    assert len(machine.source.fetched) == 2
+    assert machine.disk.resumed == []
+
+
+@simulated
+async def test_a_node_that_fails_runs_its_tasks_again() -> None:
     machine = Machine()
     async with machine.orchestrator() as orchestrator:
         async with machine.node():
@@ -49,9 +66,9 @@ async def test_a_stopped_node_runs_its_tasks_again() -> None:
             await until(lambda: machine.tasks.started)
         assert machine.state() is ComputeState.RUNNING
         assert machine.tasks.ends == {}
-        assert machine.disk.leftovers() == []
         async with machine.node():
             await until(lambda: orchestrator.of_type(RunResult))
+            await until(lambda: machine.disk.leftovers() == [])
     assert machine.tasks.started == [E1, E1]
     assert orchestrator.of_type(ComputeError) == []
 
@@ -113,8 +130,7 @@ async def test_leftovers_of_nobody_are_removed_at_the_start() -> None:
     machine.tasks.ends[stray] = 10**6
     machine.disk.files[stray] = _Files(inputs=2, has_results=True)
     async with machine.cluster():
-        assert machine.tasks.ends == {}
-        assert machine.disk.leftovers() == []
+        await until(lambda: machine.tasks.ends == {} and machine.disk.leftovers() == [])
 
 
 @simulated
@@ -136,7 +152,7 @@ async def test_a_task_left_running_is_removed_when_its_execution_ends_first() ->
             await orchestrator.send(CancelExecution(execution_id=other))
             await until(lambda: machine.tasks.ends == {})
             await until(lambda: machine.disk.leftovers() == [])
-    assert machine.tasks.started == [E1, other]
+    assert sorted(machine.tasks.started) == [E1, other]
 
 
 @simulated
@@ -176,8 +192,7 @@ def test_nothing_is_lost_or_done_twice_wherever_the_node_dies(write: int) -> Non
         assert list(dict.fromkeys(map(type, orchestrator.told))) == [BidResult, RunResult]
         assert all(result == orchestrator.told[-1] for result in orchestrator.of_type(RunResult))
         assert machine.shelf.published
-        # Twice only where the crash came between the end of the task and the note of it.
-        assert len(machine.tasks.started) <= 2
+        assert machine.tasks.started == [E1]
 
     play()
 
@@ -216,7 +231,7 @@ async def test_an_engine_that_cannot_sweep_does_not_keep_the_node_from_starting(
 
 
 class _Unwell(FakeEngine):
-    async def sweep(self, live: Collection[ExecutionID]) -> None:
+    async def sweep(self, is_live: Callable[[ExecutionID], bool]) -> None:
         await asyncio.Event().wait()
 
 

@@ -159,11 +159,11 @@ async def test_the_sweep_removes_what_nobody_owns(workspace: DiskWorkspace, tmp_
     await workspace.collect(execution, exit_code=0)
     (root / "j-9" / "e-9" / "0").mkdir(parents=True)
     (root / "j-9" / "e-9" / "0" / "big").write_text("x")
-    await workspace.sweep([execution.id])
+    await workspace.sweep(lambda each: each == execution.id)
     assert not (root / "j-9").exists()
     assert (root / "j-1" / "e-1" / "0").exists()
 
-    await workspace.sweep([])
+    await workspace.sweep(lambda _: False)
     assert tree(root) == [
         "output",
         "output/e-1",
@@ -172,7 +172,7 @@ async def test_the_sweep_removes_what_nobody_owns(workspace: DiskWorkspace, tmp_
     ]
     old = SystemClock().now_ns() / 1e9 - LOG_RETENTION_SECONDS - 1
     os.utime(root / "output/e-1/logs/raw_container_logs", (old, old))
-    await workspace.sweep([])
+    await workspace.sweep(lambda _: False)
     assert tree(root) == ["output"]
 
 

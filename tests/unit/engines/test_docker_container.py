@@ -5,29 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from bacalhau.engines._docker_container import Owner, container_config, network_problem
-from bacalhau.engines._docker_params import DockerParams
-from bacalhau.errors import ExecutionError
-from bacalhau.models import (
-    GPU,
-    ExecutionID,
-    JobID,
-    NetworkConfig,
-    NetworkType,
-    NodeID,
-    Resources,
-)
+from bacalhau.engines._docker_container import Attachment, Owner, container_config
+from bacalhau.engines._docker_options import DockerOptions
+from bacalhau.models import GPU, ExecutionID, JobID, NodeID, Resources
+from bacalhau.models.specs.docker import DockerParams
 from bacalhau.ports import Volume
 from tests.support.engines import make_run
 
-OWNER = Owner(NodeID("n-1"))
+OWNER = Owner(NodeID("n-1"), "/data")
 
 
-def config(params: DockerParams | None = None, **changes: Any) -> dict[str, Any]:
-    params = params or DockerParams(image="i")
-    return container_config(OWNER, params, make_run(**changes), has_init=True)
+def config(
+    params: DockerParams | None = None,
+    attachment: Attachment | None = None,
+    options: DockerOptions | None = None,
+    **changes: Any,
+) -> dict[str, Any]:
+    return container_config(
+        OWNER,
+        params or DockerParams(image="i"),
+        make_run(**changes),
+        attachment=attachment or Attachment(mode="none"),
+        options=options or DockerOptions(logins={}),
+        has_init=True,
+    )
 
 
 def test_names_and_labels_are_those_of_v15() -> None:
@@ -38,11 +39,12 @@ def test_names_and_labels_are_those_of_v15() -> None:
         "bacalhau-executor": "bacalhau-n-1",
         "bacalhau-jobID": "bacalhau-n-1j-1",
         "bacalhau-executionID": "bacalhau-n-1e-1",
+        "bacalhau-dataDirectory": "/data",
     }
 
 
 def test_a_node_id_that_docker_would_not_take_as_a_name_is_made_fit() -> None:
-    name = Owner(NodeID("rack 1/node:2")).container_name(JobID("j-1"), ExecutionID("e-1"))
+    name = Owner(NodeID("rack 1/node:2"), "/data").container_name(JobID("j-1"), ExecutionID("e-1"))
     assert name == "bacalhau-bacalhau-rack-1-node-2-j-1-e-1-executor"
 
 
@@ -85,25 +87,34 @@ def test_mounts_are_inputs_then_outputs_in_their_order() -> None:
     ]
 
 
-def test_networks() -> None:
+def test_without_a_network_there_is_none_at_all() -> None:
     none = config()
     assert (none["HostConfig"]["NetworkMode"], none["NetworkDisabled"]) == ("none", True)
-    full = config(network=NetworkConfig(type=NetworkType.FULL))
+
+
+def test_the_hosts_network_has_a_name_for_the_host() -> None:
+    full = config(attachment=Attachment(mode="host"))
     assert (full["HostConfig"]["NetworkMode"], full["NetworkDisabled"]) == ("host", False)
     assert full["HostConfig"]["ExtraHosts"] == ["host.docker.internal:127.0.0.1"]
-    http = NetworkConfig(type=NetworkType.HTTP, domains=["example.com"])
-    with pytest.raises(ExecutionError, match='network type "HTTP"'):
-        config(network=http)
-    assert network_problem(NetworkConfig()) == ""
 
 
-def test_gpus_are_asked_for_by_index() -> None:
+def test_variables_of_the_network_win_and_names_are_not_looked_up_in_one_of_its_own() -> None:
+    attachment = Attachment(mode="its-own", env={"http_proxy": "10.0.0.1:99"})
+    params = DockerParams(image="i", environment_variables=["http_proxy=elsewhere"])
+    found = config(params, attachment=attachment)
+    assert found["Env"] == ["http_proxy=10.0.0.1:99"]
+    assert found["HostConfig"]["NetworkMode"] == "its-own"
+    assert found["HostConfig"]["Dns"] == ["127.0.0.1"]
+
+
+def test_the_operator_limits_root_and_shared_memory() -> None:
+    options = DockerOptions(logins={}, dropped_capabilities=("ALL",), shm_bytes=5)
+    host = config(options=options)["HostConfig"]
+    assert (host["CapDrop"], host["ShmSize"]) == (["ALL"], 5)
+    assert "ShmSize" not in config()["HostConfig"]
+
+
+def test_gpus_are_part_of_it() -> None:
     gpus = [GPU(index=1, vendor="NVIDIA"), GPU(index=3, vendor="NVIDIA")]
     (request,) = config(resources=Resources(gpu=2, gpus=gpus))["HostConfig"]["DeviceRequests"]
     assert request == {"DeviceIDs": ["1", "3"], "Capabilities": [["gpu"]]}
-
-
-def test_a_gpu_that_docker_cannot_give_is_named() -> None:
-    gpus = [GPU(index=0, vendor="Intel")]
-    with pytest.raises(ExecutionError, match='unsupported vendor "Intel"'):
-        config(resources=Resources(gpu=1, gpus=gpus))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bacalhau.engines._docker_reference import parse_reference
+from bacalhau.models.specs.images import parse_reference
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 

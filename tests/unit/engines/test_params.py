@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from bacalhau.engines import _docker_params, _wasm_params
 from bacalhau.engines.wasm import WasmEngine, find_module
 from bacalhau.errors import ExecutionError, ValidationError
 from bacalhau.models import SpecConfig
+from bacalhau.models.specs import docker as docker_specs
+from bacalhau.models.specs import wasm as wasm_specs
 from bacalhau.ports import Volume
 
 
-def docker(**params: Any) -> _docker_params.DockerParams:
-    return _docker_params.read_params(SpecConfig(type="docker", params=params))
+def docker(**params: Any) -> docker_specs.DockerParams:
+    return docker_specs.read_params(SpecConfig(type="docker", params=params))
 
 
 def wasm(**params: Any) -> SpecConfig:
@@ -69,9 +70,9 @@ class TestWasm:
 
     @pytest.mark.parametrize("key", ["EntryPoint", "Entrypoint", "entrypoint"])
     def test_the_entry_point_has_two_spellings_and_a_default(self, key: str) -> None:
-        params = _wasm_params.read_params(wasm(EntryModule="/m", **{key: "main"}))
+        params = wasm_specs.read_params(wasm(EntryModule="/m", **{key: "main"}))
         assert params.function == "main"
-        assert _wasm_params.read_params(wasm(EntryModule="/m", **{key: ""})).function == "_start"
+        assert wasm_specs.read_params(wasm(EntryModule="/m", **{key: ""})).function == "_start"
 
     def test_a_missing_module_is_told_as_v15_does(self) -> None:
         with pytest.raises(ValidationError, match=r"wasm engine entry module\. cannot be nil"):

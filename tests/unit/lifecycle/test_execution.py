@@ -158,6 +158,34 @@ def test_a_lost_execution_is_told_apart_from_one_that_failed() -> None:
     assert lifecycle.is_lost(draft.executions[0])
 
 
+def test_an_execution_given_up_keeps_what_is_known_of_its_failure() -> None:
+    draft = draft_of(RUNNING)
+
+    lifecycle.give_up(draft, RUNNING, events.execution_timed_out(START_NS, 5))
+
+    details = draft.executions[0].compute_state.details
+    assert details["ErrorCode"] == "Orchestrator:ExecutionTimeout"
+    assert details["Hint"] == events.TIMEOUT_HINT
+
+
+def test_a_refusal_keeps_the_nodes_hint() -> None:
+    said = events.event(START_NS, Topic.EXEC_SCANNING, "no room", Hint="ask for less")
+    draft = draft_of(NEW)
+
+    lifecycle.answer(draft, NEW, BidResult(execution_id=E1, accepted=False, events=(said,)))
+
+    state = draft.executions[0].compute_state
+    assert (state.message, state.details) == ("no room", {"Hint": "ask for less"})
+
+
+def test_a_failed_job_has_a_code_also_where_the_execution_had_none() -> None:
+    assert events.job_failed(START_NS, "why", {}).details["ErrorCode"] == (
+        "Orchestrator:ExecutionFailed"
+    )
+    told = events.job_failed(START_NS, "why", {"ErrorCode": "Docker:ImageNotFound"})
+    assert told.details["ErrorCode"] == "Docker:ImageNotFound"
+
+
 def test_events_of_the_job_come_before_those_of_executions() -> None:
     draft = draft_of(RUNNING)
     draft.execution_event(RUNNING.id, BOOM)
@@ -188,5 +216,6 @@ def test_a_service_whose_task_ends_has_failed() -> None:
     after = draft.executions[0]
     assert after.compute_state.state_type is ComputeState.FAILED
     assert after.compute_state.message == "execution completed unexpectedly"
+    assert "use batch" in after.compute_state.details["Hint"]
     assert after.run_output == OUTPUT
     assert lifecycle.may_retry(after)

@@ -18,6 +18,8 @@ ENDED = [state for state in ComputeState if state.is_terminal]
 ALLOWED = {
     (ComputeState.NEW, Step.BID): ComputeState.BID_ACCEPTED,
     (ComputeState.NEW, Step.REFUSED): ComputeState.ASK_FOR_BID_REJECTED,
+    (ComputeState.BID_ACCEPTED, Step.BEGUN): ComputeState.BID_ACCEPTED,
+    (ComputeState.RUNNING, Step.BEGUN): ComputeState.RUNNING,
     (ComputeState.BID_ACCEPTED, Step.STARTED): ComputeState.RUNNING,
     (ComputeState.RUNNING, Step.STARTED): ComputeState.RUNNING,
     (ComputeState.RUNNING, Step.TASK_ENDED): ComputeState.PUBLISHING,

@@ -104,17 +104,18 @@ def test_unknown_fields_are_refused_with_the_nearest_name() -> None:
 def test_unknown_fields_are_told_together_with_other_problems() -> None:
     error = _error("Typ: batch\nCount: x\n")
     assert isinstance(error, ValidationError)
-    assert error.fields == ("Typ", "Count", "Type")
+    assert error.fields == ("Typ", "Count", "Type", "Tasks")
     assert error.message.split("\n") == [
         "unknown field: 'Typ' in 'Job'",
         'Count: expected a whole number, got the string "x"',
         "missing job type",
+        "missing job tasks",
     ]
 
 
 def test_numbers_that_json_cannot_say_are_refused() -> None:
     error = _error('{"Type": "batch", "Count": NaN, "Tasks": []}')
-    assert error.message == 'Count: expected a whole number, got the string "NaN"'
+    assert error.message.split("\n")[0] == 'Count: expected a whole number, got the string "NaN"'
 
 
 def test_unknown_nested_fields_are_ignored() -> None:
@@ -177,3 +178,25 @@ def test_an_input_split_as_on_the_s3_page_is_put_together() -> None:
         "Tasks[0].InputSources[1]: merged separate Target item; "
         "put Target at the same level as Source"
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        (
+            "Type: batch\nTasks:\n  - Name: main\n   Engine: x\n",
+            "line 4 is `   Engine: x`; check its indentation, and quotes and brackets in",
+        ),
+        ("Tasks:\n\t- Name: a\n", "indent line 2 with spaces: YAML takes no tabs there"),
+        ("Type: [batch", "line 1 is `Type: [batch`; check its indentation"),
+        ("Name: a\nName: b\n", "line 2 is `Name: b`"),
+        ("Name: [a\n\n\n", "line 1 is `Name: [a`"),
+        ("\x0c\n- [", "line "),
+        ("a: \ud800", "line 1 is `a: ?`"),
+    ],
+)
+def test_what_is_no_yaml_is_shown_with_advice(text: str, hint: str) -> None:
+    error = _error(text)
+    assert error.hint.startswith(hint)
+    assert "line " in error.message
+    assert "column " in error.message

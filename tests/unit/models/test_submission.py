@@ -95,7 +95,6 @@ def test_everything_that_users_may_not_set_is_dropped_with_a_warning() -> None:
         version=8,
         create_time=5,
         modify_time=6,
-        tasks=[_task(), _task(name="second")],
         meta={"bacalhau.org/requester.id": "x", "mine": "y"},
     )
     clean, warnings = prepare(job)
@@ -107,7 +106,6 @@ def test_everything_that_users_may_not_set_is_dropped_with_a_warning() -> None:
         "job create time is ignored when submitting a job",
         "job modify time is ignored when submitting a job",
         "job ID is ignored when submitting a batch job",
-        "only one task is supported per job",
         'job meta key "bacalhau.org/requester.id" is reserved and will be ignored',
     ]
 

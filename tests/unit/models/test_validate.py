@@ -14,6 +14,7 @@ from bacalhau.models import (
     JobType,
     LabelSelectorRequirement,
     NetworkConfig,
+    NetworkType,
     ResourcesConfig,
     ResultPath,
     SpecConfig,
@@ -24,7 +25,8 @@ from bacalhau.models.validate import Problem, raise_for, validate_stored, valida
 
 
 def _task(**changes: Any) -> Task:
-    return Task(**{"name": "main", "engine": SpecConfig(type="docker"), **changes})
+    engine = SpecConfig(type="docker", params={"Image": "ubuntu"})
+    return Task(**{"name": "main", "engine": engine, **changes})
 
 
 def _job(task: Task | None = None, **changes: Any) -> Job:
@@ -36,8 +38,12 @@ def _stored(task: Task | None = None, **changes: Any) -> Job:
     return _job(task, **{"id": JobID("j-1"), "name": "n", "namespace": "default", **changes})
 
 
-def _input(target: str, alias: str = "", kind: str = "s3") -> InputSource:
+def _input(target: str, alias: str = "", kind: str = "urlDownload") -> InputSource:
     return InputSource(source=SpecConfig(type=kind), target=target, alias=alias)
+
+
+def _http(*domains: str) -> NetworkConfig:
+    return NetworkConfig(type=NetworkType.HTTP, domains=list(domains))
 
 
 def _texts(problems: list[Problem]) -> list[str]:
@@ -64,7 +70,7 @@ def test_a_negative_count_is_refused() -> None:
 
 def test_every_task_is_looked_at() -> None:
     job = _job(tasks=[_task(), _task(name=" ")])
-    assert _only(job) == ("Tasks[1].Name", "task ' ' validation failed: missing task name")
+    assert [problem.path for problem in validate_submission(job)] == ["Tasks", "Tasks[1].Name"]
 
 
 @pytest.mark.parametrize(
@@ -104,14 +110,97 @@ def test_every_task_is_looked_at() -> None:
         ({"env": {"A=B": "x"}}, "Env['A=B']", "cannot be the name of an environment variable"),
         ({"env": {"A": "x\0"}}, "Env['A']", "contains a null byte"),
         ({"env": {"bacalhau_x": "1"}}, "Env['bacalhau_x']", "is reserved"),
-        ({"network": NetworkConfig(domains=["a\nb.c"])}, "Network.Domains[0]", "invalid domain"),
-        ({"network": NetworkConfig(domains=["a.b", ""])}, "Network.Domains[1]", "invalid domain"),
+        ({"network": _http()}, "Network.Domains", "at least one domain is required"),
+        ({"network": _http("a\nb.com")}, "Network.Domains[0]", "invalid domain: 'a\\nb.com'"),
+        ({"network": _http("a.com", "")}, "Network.Domains[1]", "invalid domain: ''"),
+        ({"network": _http("not a domain")}, "Network.Domains[0]", "invalid domain"),
+        ({"network": _http("https://a.com")}, "Network.Domains[0]", "invalid domain"),
+        ({"network": _http("*.a.com")}, "Network.Domains[0]", "invalid domain"),
+        (
+            {"network": NetworkConfig(domains=["example.com"])},
+            "Network.Domains",
+            "domains can only be set for HTTP network mode, not for None",
+        ),
+        ({"publisher": SpecConfig(type="  ")}, "Publisher.Type", "the type is blank: '  '"),
+        (
+            {"publisher": SpecConfig(type="S3", params={"key": "k"})},
+            "Publisher.Params.Bucket",
+            "invalid s3 params. bucket cannot be empty",
+        ),
     ],
 )
 def test_each_part_of_a_task_has_its_rules(changes: dict[str, Any], path: str, text: str) -> None:
     found, message = _only(_job(_task(**changes)))
     assert found == f"Tasks[0].{path}"
     assert text in message
+
+
+@pytest.mark.parametrize(
+    "domain",
+    ["example.com", ".example.com", "a_b.s3.amazonaws.com", "xn--bcher-kva.xn--p1ai", "10.0.0.1",
+     "::1", "EXAMPLE.com "],
+)  # fmt: skip
+def test_domains_are_hosts_or_addresses(domain: str) -> None:
+    assert validate_submission(_job(_task(network=_http(domain)))) == []
+
+
+@pytest.mark.parametrize(
+    ("engine", "path", "text"),
+    [
+        (SpecConfig(type="docker"), "Engine.Params.Image", "'Image' cannot be empty"),
+        (
+            SpecConfig(type="Docker", params={"Image": "a", "Parameters": "echo"}),
+            "Engine.Params.Parameters",
+            'expected a list, got the string "echo"',
+        ),
+        (
+            SpecConfig(type="docker", params={"Image": "a", "WorkingDirectory": "rel"}),
+            "Engine.Params.WorkingDirectory",
+            '("rel") must contain absolute path',
+        ),
+        (SpecConfig(type="wasm"), "Engine.Params.EntryModule", "entry module. cannot be nil"),
+        (
+            SpecConfig(type="wasm", params={"EntryModule": "/x.wasm"}),
+            "Engine.Params.EntryModule",
+            'no input of the task provides the module "/x.wasm"',
+        ),
+    ],
+)
+def test_parameters_of_known_engines_have_rules(engine: SpecConfig, path: str, text: str) -> None:
+    found, message = _only(_job(_task(engine=engine)))
+    assert found == f"Tasks[0].{path}"
+    assert text in message
+
+
+def test_a_module_may_be_an_input_or_in_one() -> None:
+    params = {"EntryModule": "/wasm/a.wasm", "ImportModules": ["lib/b.wasm"]}
+    task = _task(
+        engine=SpecConfig(type="wasm", params=params),
+        input_sources=[_input("/wasm/a.wasm"), _input("/lib/")],
+    )
+    assert validate_submission(_job(task)) == []
+
+
+def test_types_that_a_plug_in_may_bring_pass_with_whatever_they_have() -> None:
+    unknown = SpecConfig(type="nonsense", params={"Image": 5})
+    inputs = [InputSource(source=unknown, target="/a")]
+    task = _task(engine=unknown, publisher=unknown, input_sources=inputs)
+    assert validate_submission(_job(task)) == []
+
+
+def test_a_misspelt_parameter_is_guessed() -> None:
+    engine = SpecConfig(type="docker", params={"Imgae": "ubuntu"})
+    (problem,) = validate_submission(_job(_task(engine=engine)))
+    assert problem.hint == "did you mean Image?"
+
+
+def test_a_daemon_has_no_count() -> None:
+    assert validate_submission(_job(type=JobType.DAEMON, count=1)) == []
+    assert validate_submission(_job(type=JobType.OPS, count=3)) == []
+    assert _only(_job(type=JobType.DAEMON, count=2)) == (
+        "Count",
+        "job count must be 1 for a daemon job, got 2",
+    )
 
 
 @pytest.mark.parametrize("target", ["/data", "/a/b/", "/a/./b", "/..a"])
@@ -127,6 +216,8 @@ def test_targets_of_inputs_are_absolute_paths(target: str) -> None:
         ("data", "target 'data' must be absolute"),
         ("/", "must not be the root directory"),
         ("//./", "must not be the root directory"),
+        ("/proc", "must not be in /proc or /sys"),
+        ("//sys/kernel", "must not be in /proc or /sys"),
         ("/a/../b", 'must not contain ".."'),
         ("/a\0b", "contains a null byte"),
     ],
@@ -200,6 +291,19 @@ def test_results_are_absolute_paths(result: str, text: str) -> None:
     assert text in message
 
 
+def test_a_result_is_not_where_an_input_is() -> None:
+    task = _task(
+        input_sources=[_input("/data")],
+        result_paths=[
+            ResultPath(name="a", path="/data/"),
+            ResultPath(name="b", path="/data/inside"),
+        ],
+    )
+    path, message = _only(_job(task))
+    assert path == "Tasks[0].ResultPaths[0].Path"
+    assert "result path '/data/' is the target of an input, too" in message
+
+
 def test_two_results_share_neither_name_nor_path() -> None:
     results = [
         ResultPath(name="o", path="/a"),
@@ -220,10 +324,10 @@ def test_constraints_are_counted_from_one() -> None:
     ]
     assert [problem.text for problem in validate_submission(_job(constraints=constraints))] == [
         'constraint 2 validation failed: unknown operator "~~", expected one of '
-        "in notin = == != exists ! gt lt (at Constraints[1])",
-        "constraint 3 validation failed: the key is blank (at Constraints[2])",
+        "in notin = == != exists ! gt lt (at Constraints[1].Operator)",
+        "constraint 3 validation failed: the key is blank (at Constraints[2].Key)",
         'constraint 3 validation failed: operator "gt" needs a whole number, got "x" '
-        "(at Constraints[2])",
+        "(at Constraints[2].Values)",
     ]
 
 
@@ -232,7 +336,9 @@ def test_constraints_are_counted_from_one() -> None:
     [
         ({"name": "a\x1b[31m"}, "Name"),
         ({"name": "é" * 129}, "Name"),
-        ({"namespace": "a\nb"}, "Namespace"),
+        ({"namespace": "a\x7fb"}, "Namespace"),
+        ({"namespace": "a b"}, "Namespace"),
+        ({"namespace": " a"}, "Namespace"),
         ({"labels": {f"k{i}": "" for i in range(65)}}, "Labels"),
         ({"labels": {"k": "v" * 257}}, "Labels['k']"),
         ({"labels": {"k\0": "v"}}, "Labels['k\\x00']"),
@@ -242,8 +348,33 @@ def test_names_and_labels_have_limits(changes: dict[str, Any], path: str) -> Non
     assert _only(_job(**changes))[0] == path
 
 
-def test_labels_need_not_be_labels_of_kubernetes() -> None:
-    assert validate_submission(_job(labels={"bad key!": "bad value !"}, name="a b")) == []
+def test_names_may_have_blanks_as_in_the_published_examples() -> None:
+    job = _job(_task(name="My main task"), name="A Simple Docker Job")
+    assert validate_submission(job) == []
+
+
+@pytest.mark.parametrize(
+    "labels", [{"team": "data"}, {"example.com/Team_1": "a.b-c"}, {"bacalhau_canary": ""}]
+)
+def test_labels_can_be_asked_for(labels: dict[str, str]) -> None:
+    assert validate_submission(_job(labels=labels)) == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "path", "text"),
+    [
+        ({"bad key!": "v"}, "Labels['bad key!']", "invalid label key: 'bad key!'"),
+        ({"k": "bad value !"}, "Labels['k']", "invalid label value: 'bad value !'"),
+        ({"": "v"}, "Labels['']", "invalid label key: ''"),
+        ({"k": "v" * 64}, "Labels['k']", "invalid label value"),
+    ],
+)
+def test_labels_that_no_selector_could_name_are_refused(
+    labels: dict[str, str], path: str, text: str
+) -> None:
+    found, message = _only(_job(labels=labels))
+    assert found == path
+    assert text in message
 
 
 @pytest.mark.parametrize(

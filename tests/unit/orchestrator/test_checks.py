@@ -1,4 +1,4 @@
-"""What a submission is warned of that no part of it can know by itself."""
+"""What plug-ins find wrong with a submission, and what no part of it can know by itself."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
-from bacalhau.models import SpecConfig
+from bacalhau.errors import ValidationError
+from bacalhau.models import InputSource, SpecConfig
 from bacalhau.orchestrator.checks import Checks
 from bacalhau.publishers.s3 import S3Publisher
+from bacalhau.sources.inline import InlineSource
+from bacalhau.sources.url import UrlSource
 from tests.support.records import make_job, make_task
 
 CHECKS = Checks({}, {}, {"s3": S3Publisher})
@@ -45,3 +48,21 @@ def test_other_publishers_are_not_looked_at() -> None:
     publisher = SpecConfig(type="local", params={"Key": "results"})
     job = make_job(task=make_task(publisher=publisher), count=3)
     assert CHECKS.run(job) == []
+
+
+def test_what_plug_ins_find_is_told_with_its_place_and_all_at_once() -> None:
+    checks = Checks({}, {"inline": InlineSource, "urldownload": UrlSource}, {})
+    inputs = [
+        InputSource(source=SpecConfig(type=kind, params={"URL": url}), target=f"/{kind}")
+        for kind, url in (("inline", "hello"), ("urlDownload", "ftp://a/b"))
+    ]
+    with pytest.raises(ValidationError) as caught:
+        checks.run(make_job(task=make_task(input_sources=inputs)))
+    first, second = caught.value.message.split("\n")
+    assert "'hello' is not a data URL" in first
+    assert first.endswith("(at Tasks[0].InputSources[0].Source.Params.URL)")
+    assert "The submitted one began with 'ftp'" in second
+    assert caught.value.fields == (
+        "Tasks[0].InputSources[0].Source.Params.URL",
+        "Tasks[0].InputSources[1].Source.Params.URL",
+    )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from bacalhau.models import Job, JobState, LabelSelectorRequirement, NodeID
+import pytest
+
+from bacalhau.models import Job, JobState, LabelSelectorRequirement, NodeID, SpecConfig
 from bacalhau.scheduling.cluster import NodeView
 from bacalhau.scheduling.counted import schedule_batch
+from bacalhau.scheduling.feasibility import judge
 from bacalhau.scheduling.plan import Claim, Plan
+from bacalhau.scheduling.requirements import requirements_of
 from tests.support.records import (
     decide,
     make_context,
@@ -13,6 +17,7 @@ from tests.support.records import (
     make_job,
     make_node,
     make_snapshot,
+    make_task,
 )
 
 EUROPE = LabelSelectorRequirement(key="region", operator="=", values=["eu"])
@@ -74,3 +79,19 @@ def test_what_a_node_misses_is_named() -> None:
     assert [verdict.reason for verdict in decided.verdicts] == [
         "does not support wasm, only docker"
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("dokcer", "does not support dokcer, only wasm; did you mean docker?"),
+        ("wsam", "does not support wsam, only wasm; did you mean wasm?"),
+        ("docker", "does not support docker, only wasm"),
+        ("nonsense", "does not support nonsense, only wasm"),
+    ],
+)
+def test_the_engine_that_may_have_been_meant_is_named(kind: str, reason: str) -> None:
+    job = make_job(task=make_task(engine=SpecConfig(type=kind)))
+    node = make_node(engines=frozenset({"wasm"}))
+    (verdict,) = judge([node], requirements_of(job), {})
+    assert verdict.reason == reason

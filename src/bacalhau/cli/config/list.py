@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bacalhau.cli.command import Arity, Command, Flag
+from bacalhau.cli.command import Arity, Command
+from bacalhau.cli.flag import Flag
 from bacalhau.cli.output import TABULAR_FLAGS, print_rows, print_value, to_json
 from bacalhau.cli.table import Column, Fit
 from bacalhau.cli.values import BOOL

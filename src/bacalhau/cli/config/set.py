@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bacalhau.cli.command import Arity, Command
-from bacalhau.errors import UserError
+from bacalhau.errors import Code, UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from bacalhau.cli.session import Session
@@ -20,9 +21,9 @@ _INDENT = 4
 def run(session: Session, *, arguments: tuple[str, ...]) -> None:
     """Set one key in a configuration file; what else the file says stays."""
     name, text = _assignment(session, arguments)
-    path = _file(session)
+    path = file_to_change(session)
     session.say(f"Writing config to {path}")
-    _write(session, path, name, text)
+    write_keys(session, path, {name: text})
 
 
 def _assignment(session: Session, arguments: tuple[str, ...]) -> tuple[str, str]:
@@ -33,7 +34,7 @@ def _assignment(session: Session, arguments: tuple[str, ...]) -> tuple[str, str]
     if len(arguments) == 1:
         raise UserError(
             "must provide both key and value, or key=value",
-            code="ConfigurationError",
+            code=Code.CONFIGURATION,
             hint=f"write: config set {name}=VALUE",
             component="CLI",
         )
@@ -41,10 +42,13 @@ def _assignment(session: Session, arguments: tuple[str, ...]) -> tuple[str, str]
     return name, ",".join(arguments[1:])
 
 
-def _file(session: Session) -> Path:
+def file_to_change(session: Session) -> Path:
     """Return the file to change: the one that ``--config`` names, else that of the data directory.
 
     What that file says is not looked at, so that a mistake in it can be put right.
+
+    Raises:
+        UserError: code ``ConfigurationError``: what ``--config`` names is not one file.
     """
     from bacalhau.config import Settings
     from bacalhau.config.sources import split_arguments
@@ -60,15 +64,22 @@ def _file(session: Session) -> Path:
     return settings.data_directory / "config.yaml"
 
 
-def _write(session: Session, path: Path, name: str, text: str) -> None:
+def write_keys(session: Session, path: Path, assignments: Mapping[str, str]) -> None:
+    """Set keys in a file, all or none of them; what else it says stays, but for comments.
+
+    Raises:
+        UserError: code ``ConfigurationError``: a key or a value is wrong, or the file.
+    """
     from bacalhau.cli.yaml_text import dump_yaml
     from bacalhau.config.documents import read_assignment, read_document, with_key
     from bacalhau.lib.files import write_atomically
 
-    key, value = read_assignment(name, text)
+    values = [read_assignment(name, text) for name, text in assignments.items()]
     is_new = not path.exists()
     document = {} if is_new else read_document(path)
-    content = dump_yaml(with_key(document, key, value), indent=_INDENT)
+    for key, value in values:
+        document = with_key(document, key, value)
+    content = dump_yaml(document, indent=_INDENT)
     try:
         if is_new:
             path.parent.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
@@ -79,7 +90,7 @@ def _write(session: Session, path: Path, name: str, text: str) -> None:
     except OSError as exc:
         raise UserError(
             f"{path} cannot be written: {exc.strerror}",
-            code="ConfigurationError",
+            code=Code.CONFIGURATION,
             hint="make it writable, or name another with --config FILE.yaml",
             component="CLI",
         ) from exc
@@ -93,7 +104,7 @@ def _has_comments(path: Path) -> bool:
 def _refusal(message: str) -> UserError:
     return UserError(
         message,
-        code="ConfigurationError",
+        code=Code.CONFIGURATION,
         hint="--config names the one file to change here",
         component="CLI",
     )

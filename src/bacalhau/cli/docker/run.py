@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bacalhau.cli.command import Arity, Command, Flag
+from bacalhau.cli.command import Arity, Command
+from bacalhau.cli.flag import Flag
 from bacalhau.cli.flags.job import JOB_FLAGS, TASK_FLAGS, build_job
+from bacalhau.cli.flags.node import OLD_IPFS_FLAGS
 from bacalhau.cli.submission import RUNTIME_FLAGS, Runtime, submit
 from bacalhau.cli.values import STRING, STRINGS
 from bacalhau.errors import UserError
@@ -62,6 +64,7 @@ COMMAND = Command(
         *JOB_FLAGS,
         *TASK_FLAGS,
         *RUNTIME_FLAGS,
+        *OLD_IPFS_FLAGS,
         Flag("workdir", STRING, "", "Directory the command starts in.", short="w"),
         Flag("entrypoint", STRINGS, [], "Replaces the image's entrypoint."),
         Flag("env", STRINGS, [], "Environment of the command, as NAME=VALUE.", short="e"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bacalhau.cli.command import Flag
+from bacalhau.cli.flag import Flag
 from bacalhau.cli.flags.inputs import number_aliases, read_input
 from bacalhau.cli.flags.outputs import read_output
 from bacalhau.cli.flags.publisher import read_publisher

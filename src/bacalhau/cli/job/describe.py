@@ -5,14 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bacalhau.cli.command import Arity, Command
+from bacalhau.cli.flag import Flag
 from bacalhau.cli.output import plain_flags, print_value
+from bacalhau.cli.values import BOOL
 
 if TYPE_CHECKING:
     from bacalhau.cli.session import Session
 
+_RESERVED = "bacalhau.org/"
 
-def run(session: Session, *, arguments: tuple[str], output: str, pretty: bool) -> None:
+
+def run(
+    session: Session,
+    *,
+    arguments: tuple[str],
+    output: str,
+    pretty: bool,
+    spec: bool,
+    json: bool,
+) -> None:
     """Print a job with its history, executions and captured output."""
+    if spec:
+        _print_specification(session, arguments[0])
+        return
+    output = output or ("json" if json else "")
     with session.client() as client:
         answer = client.job(arguments[0], include=("executions", "history"))
     if output:
@@ -30,10 +46,36 @@ def run(session: Session, *, arguments: tuple[str], output: str, pretty: bool) -
     session.write(page.render())
 
 
+def _print_specification(session: Session, reference: str) -> None:
+    from msgspec.structs import replace
+
+    from bacalhau.cli.submission import dry_run
+
+    with session.client() as client:
+        job = client.job(reference).job
+    ours = {key: text for key, text in job.meta.items() if not key.startswith(_RESERVED)}
+    session.write(dry_run(replace(job, meta=ours)))
+
+
 COMMAND = Command(
     "describe",
     run,
-    flags=plain_flags(""),
+    flags=(
+        *plain_flags(""),
+        Flag("spec", BOOL, False, "Print the job as a file that `job run` takes."),
+        Flag("json", BOOL, False, "As --output json.", deprecated="use --output json"),
+        Flag(
+            "include-events",
+            BOOL,
+            False,
+            "An old flag.",
+            keys=(),
+            deprecated="events are always shown",
+        ),
+    ),
     arity=Arity("JOB", 1, 1),
     text="Show everything about a job. JOB is an id or the start of one.",
+    example="""\
+# Run a job once more
+bacalhau job describe --spec j-51225160 | bacalhau job run""",
 )

@@ -9,7 +9,16 @@ from bacalhau.cli.output import TABULAR_FLAGS, print_rows
 from bacalhau.cli.paging import paging_flags
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bacalhau.cli.session import Session
+    from bacalhau.models.execution import Execution
+
+_OWN_ORDERS: dict[str, Callable[[Execution], str]] = {
+    "id": lambda execution: execution.id,
+    "state": lambda execution: str(execution.compute_state.state_type),
+}
+"""Orders that servers of v1.5 do not know: the rows are sorted here."""
 
 
 def run(
@@ -26,15 +35,19 @@ def run(
     from bacalhau.cli.views.jobs import EXECUTION_COLUMNS
     from bacalhau.client import Page
 
+    key = _OWN_ORDERS.get(order_by)
+    page = Page() if key else Page(limit, next_token, order_by, order_reversed)
     with session.client() as client:
-        answer = client.executions(arguments[0], Page(limit, next_token, order_by, order_reversed))
-    print_rows(session, EXECUTION_COLUMNS, answer.items, **form)
+        items = client.executions(arguments[0], page).items
+    if key:
+        items = sorted(items, key=key, reverse=order_reversed)[: limit or None]
+    print_rows(session, EXECUTION_COLUMNS, items, **form)
 
 
 COMMAND = Command(
     "executions",
     run,
-    flags=(*paging_flags(20, ("created_at", "modified_at")), *TABULAR_FLAGS),
+    flags=(*paging_flags(20, ("created_at", "modified_at", *_OWN_ORDERS)), *TABULAR_FLAGS),
     arity=Arity("JOB", 1, 1),
     text="List the executions of a job. JOB is an id or the start of one.",
 )

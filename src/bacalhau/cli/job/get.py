@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bacalhau.cli.command import Arity, Command, Flag
+from bacalhau.cli.command import Arity, Command
+from bacalhau.cli.flag import Flag
+from bacalhau.cli.flags.node import OLD_IPFS_FLAGS
 from bacalhau.cli.output import to_json
 from bacalhau.cli.values import BOOL, DURATION, STRING
-from bacalhau.errors import TransientError, UserError
+from bacalhau.errors import Code, TransientError, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,10 +67,17 @@ def _all_supported(session: Session, results: Sequence[SpecConfig]) -> bool:
     """Tell whether all results can be downloaded; if not, show what they are."""
     from bacalhau.client.download import is_supported
 
-    if all(map(is_supported, results)):
+    disabled = {name.lower() for name in session.settings.words("ResultDownloaders.Disabled")}
+    refused = sorted({result.type for result in results if result.kind in disabled})
+    unknown = sorted({result.type for result in results if not is_supported(result)})
+    if not refused and not unknown:
         return True
-    kinds = sorted({result.type for result in results if not is_supported(result)})
-    session.note(f"No supported downloader found for the published results: {', '.join(kinds)}")
+    if refused:
+        session.note(f"ResultDownloaders.Disabled lists {', '.join(refused)}")
+    if unknown:
+        session.note(
+            f"No supported downloader found for the published results: {', '.join(unknown)}"
+        )
     session.note(to_json(list(results), pretty=True, indent=4).rstrip())
     return False
 
@@ -119,7 +128,7 @@ def _progress(
         if limit_seconds and now - start > limit_seconds:
             raise TransientError(
                 f"the download did not finish within {format_duration(limit_seconds)}",
-                code="TimeOut",
+                code=Code.TIMED_OUT,
                 hint="run it again, with a longer --download-timeout-secs: it goes on from here",
                 component="CLI",
             )
@@ -136,6 +145,7 @@ COMMAND = Command(
     "get",
     run,
     flags=(
+        *OLD_IPFS_FLAGS,
         Flag("output-dir", STRING, "", "An existing directory for the results."),
         Flag("raw", BOOL, False, "Keep the results in DIR/raw as they were published."),
         Flag(

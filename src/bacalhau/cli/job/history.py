@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bacalhau.cli.command import Arity, Command, Flag
+from bacalhau.cli.command import Arity, Command
+from bacalhau.cli.flag import Flag
 from bacalhau.cli.output import TABULAR_FLAGS, print_rows
 from bacalhau.cli.paging import paging_flags
 from bacalhau.cli.values import STRING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bacalhau.cli.session import Session
+    from bacalhau.client import Client
     from bacalhau.models.history import JobHistory
 
 
@@ -24,6 +28,7 @@ def run(
     order_reversed: bool,
     event_type: str,
     execution_id: str,
+    node_id: str,
     no_style: bool,
     **form: Any,
 ) -> None:
@@ -43,9 +48,20 @@ def run(
             # A job that has not ended always has a token. Without a limit all of now is shown.
             if limit or not next_token or not answer.items:
                 break
+        if node_id:
+            items = _of_node(client, arguments[0], node_id, items)
     colour = session.has_colour(session.stdout) and not no_style
     columns = history_columns(colour=colour, debug=session.is_debug)
     print_rows(session, columns, items, no_style=no_style, **form)
+
+
+def _of_node(
+    client: Client, job: str, node_id: str, items: Sequence[JobHistory]
+) -> list[JobHistory]:
+    """Return the events of executions on a node, named by its id or the start of one."""
+    runs = client.executions(job).items
+    there = {run.id for run in runs if run.node_id.startswith(node_id)}
+    return [item for item in items if item.execution_id in there]
 
 
 COMMAND = Command(
@@ -54,6 +70,7 @@ COMMAND = Command(
     flags=(
         Flag("event-type", STRING, "all", "One of all, job, execution."),
         Flag("execution-id", STRING, "", "Show events of this execution only."),
+        Flag("node-id", STRING, "", "Show events of executions on this node only."),
         *paging_flags(0, ("id",)),
         *TABULAR_FLAGS,
     ),

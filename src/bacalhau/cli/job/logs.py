@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bacalhau.cli.command import Arity, Command, Flag
+from bacalhau.cli.command import Arity, Command
+from bacalhau.cli.flag import Flag
 from bacalhau.cli.values import BOOL, STRING
 
 if TYPE_CHECKING:
@@ -28,15 +29,19 @@ def print_logs(
     *,
     follow: bool,
     tail: bool = False,
-) -> None:
-    """Write both streams of a job to standard output as they are; Ctrl-C ends it quietly."""
+) -> bool:
+    """Write both streams of a job to standard output as they are.
+
+    Returns False when Ctrl-C ended it, quietly.
+    """
     lines = client.logs(job_id, execution_id=execution_id, follow=follow, tail=tail)
     try:
         for line in lines:
             session.write(line.line)
             session.stdout.flush()
     except KeyboardInterrupt:
-        return
+        return False
+    return True
 
 
 COMMAND = Command(

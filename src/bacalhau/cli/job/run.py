@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bacalhau.cli.command import Arity, Command, Flag
+from bacalhau.cli.command import Arity, Command
+from bacalhau.cli.flag import Flag
 from bacalhau.cli.job_template import TEMPLATE_FLAGS, expand
 from bacalhau.cli.submission import RUNTIME_FLAGS, Runtime, invalid, submit
 from bacalhau.cli.values import BOOL

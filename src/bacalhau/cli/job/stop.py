@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from bacalhau.cli.command import Arity, Command, Flag
+from bacalhau.cli.command import Arity, Command
+from bacalhau.cli.flag import Flag
 from bacalhau.cli.values import BOOL
 from bacalhau.errors import BacalhauError, ConflictError
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from bacalhau.cli.command import Arity, Command
 from bacalhau.cli.job.run import read_text
-from bacalhau.cli.submission import checked, invalid
 from bacalhau.errors import UserError
 
 if TYPE_CHECKING:
@@ -36,13 +35,12 @@ def _warnings(text: str) -> list[str]:
         UserError: the job is invalid, with all problems.
     """
     from bacalhau.models.jobfile import load_job
+    from bacalhau.models.submission import prepare
+    from bacalhau.models.validate import raise_for, validate_submission
 
-    try:
-        job, warnings = load_job(text)
-    except UserError as exc:
-        raise invalid(exc) from exc
-    _, more = checked(job)
-    return [*warnings, *more]
+    job, warnings = load_job(text)
+    raise_for(validate_submission(job))
+    return [*warnings, *prepare(job)[1]]
 
 
 COMMAND = Command(

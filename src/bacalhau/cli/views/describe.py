@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bacalhau.cli.table import Column, Fit, TableStyle, render_table
-from bacalhau.cli.views.events import event_columns, split_by_execution
+from bacalhau.cli.views.events import event_columns, is_error, split_by_execution
 from bacalhau.cli.views.times import age, date_and_time
 from bacalhau.models.ids import short_id
-from bacalhau.models.states import ComputeState, JobType
+from bacalhau.models.states import ComputeState, JobState, JobType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from bacalhau.models.history import JobHistory
     from bacalhau.models.job import Job
 
-_BOLD = "1"
+_BOLD, _BOLD_RED = "1", "1;31"
+_KEY_WIDTH = 13
+_INDENT = " " * (_KEY_WIDTH + 3)
 _PLAIN = TableStyle()
 
 
@@ -37,11 +39,17 @@ class Page:
 
     def render(self) -> str:
         """Return the page; sections are separated by a blank line."""
-        sections = [header(self._job), self._summary(), self._job_history()]
+        sections = [self._header(), self._summary(), self._job_history()]
         sections.append(self._execution_table())
         sections += [self._execution_history(run) for run in self._executions]
         sections.append(self._output())
         return "\n".join(section for section in sections if section)
+
+    def _header(self) -> str:
+        errors = [item.event for item in self._events.get("", []) if is_error(item.event)]
+        has_failed = self._job.state.state_type is JobState.FAILED
+        hint = errors[-1].details.get("Hint", "") if errors and has_failed else ""
+        return header(self._job, hint=hint, colour=self._colour)
 
     def _heading(self, text: str) -> str:
         return f"\x1b[{_BOLD}m{text}\x1b[0m\n" if self._colour else f"{text}\n"
@@ -73,7 +81,7 @@ class Page:
             Column("Rev.", lambda run: str(run.revision), 4),
             Column("Created", lambda run: age(run.create_time, self._now_ns), 10),
             Column("Modified", lambda run: age(run.modify_time, self._now_ns), 10),
-            Column("Comment", lambda run: run.compute_state.message, 40, Fit.SOFT_KEEP),
+            Column("Comment", comment, 40, Fit.SOFT_KEEP),
         ]
         return self._heading("Executions") + render_table(columns, self._executions, _PLAIN)
 
@@ -90,8 +98,13 @@ class Page:
         return self._heading("Standard Output") + "\n".join(parts)
 
 
-def header(job: Job) -> str:
-    """Return the first lines of the page; empty values are left out."""
+def header(job: Job, *, hint: str, colour: bool) -> str:
+    """Return the first lines of the page; empty values are left out.
+
+    ``hint`` is what to do about the reason for which the job has failed.
+    """
+    has_failed = job.state.state_type is JobState.FAILED
+    red = {"State", "Message"} if has_failed and colour else set()
     ends = job.type in (JobType.BATCH, JobType.SERVICE)
     pairs = [
         ("ID", job.id),
@@ -100,12 +113,30 @@ def header(job: Job) -> str:
         ("Type", job.type),
         ("State", job.state.state_type),
         ("Message", job.state.message),
+        ("Hint", hint),
         ("Count", str(job.count) if ends else ""),
         ("Created Time", date_and_time(job.create_time)),
         ("Modified Time", date_and_time(job.modify_time)),
         ("Version", str(job.version)),
     ]
-    return "".join(f"{name:<13} = {value}\n" for name, value in pairs if value)
+    return "".join(
+        f"{name:<{_KEY_WIDTH}} = {_block(value, is_red=name in red)}\n"
+        for name, value in pairs
+        if value
+    )
+
+
+def _block(text: str, *, is_red: bool) -> str:
+    """Return a value of the header; further lines of it stand below the first."""
+    lines = [f"\x1b[{_BOLD_RED}m{line}\x1b[0m" if is_red else line for line in text.split("\n")]
+    return f"\n{_INDENT}".join(lines)
+
+
+def comment(run: Execution) -> str:
+    """Return what is worth knowing of an execution: its exit code unless 0, and its reason."""
+    code = run.run_output.exit_code
+    parts = [f"exit code {code}" if code > 0 else "", run.compute_state.message]
+    return ": ".join(part for part in parts if part)
 
 
 def key_values(pairs: Sequence[tuple[str, str]]) -> str:

@@ -105,23 +105,39 @@ def progress_columns(*, colour: bool, debug: bool) -> list[Column[JobHistory]]:
 class ProgressFilter:
     """Chooses the events worth showing while a job runs (spec cli.md 10.3).
 
-    The first event always; all of executions; those of the job only if they are errors that no
-    execution has explained.
+    The first event, and those of executions. An error of the job itself is its end, and is told
+    then. What goes wrong with an execution is held back until more happens, so that the same
+    reason is not told twice when it is that of the job, too.
     """
 
     def __init__(self) -> None:
         self._is_first = True
-        self._is_explained = False
+        self._held: JobHistory | None = None
 
     def choose(self, items: Iterable[JobHistory]) -> Iterator[JobHistory]:
         """Yield the events to show of the next ones, in order."""
         for item in items:
             of_execution = item.type is HistoryType.EXECUTION_LEVEL
-            failed = is_error(item.event)
-            if self._is_first or of_execution or (failed and not self._is_explained):
-                yield item
+            if not of_execution and is_error(item.event):
+                yield from self._unless_told_by(item)
+            elif of_execution or self._is_first:
+                yield from self.rest()
+                if is_error(item.event) or "Hint" in item.event.details:
+                    self._held = item
+                else:
+                    yield item
             self._is_first = False
-            self._is_explained |= of_execution and failed
+
+    def rest(self) -> Iterator[JobHistory]:
+        """Yield what is held back; nothing else is to come."""
+        held, self._held = self._held, None
+        if held is not None:
+            yield held
+
+    def _unless_told_by(self, end: JobHistory) -> Iterator[JobHistory]:
+        if self._held is not None and self._held.event.message in end.event.message:
+            self._held = None
+        return self.rest()
 
 
 def split_by_execution(items: Iterable[JobHistory]) -> dict[str, list[JobHistory]]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bacalhau.cli.command import Arity, Command, Flag
+from bacalhau.cli.command import Arity, Command
+from bacalhau.cli.flag import Flag
 from bacalhau.cli.flags.job import JOB_FLAGS, TASK_FLAGS, build_job
 from bacalhau.cli.flags.module import read_module
+from bacalhau.cli.flags.node import OLD_IPFS_FLAGS
 from bacalhau.cli.submission import RUNTIME_FLAGS, Runtime, submit
 from bacalhau.cli.values import STRING, STRINGS, each
 from bacalhau.errors import UserError
@@ -99,6 +101,7 @@ COMMAND = Command(
         *JOB_FLAGS,
         *TASK_FLAGS,
         *RUNTIME_FLAGS,
+        *OLD_IPFS_FLAGS,
         Flag("entry-point", STRING, "_start", "Function of the module to call."),
         Flag("env", STRINGS, [], "Environment of the module, as NAME=VALUE.", short="e"),
         Flag(

@@ -158,9 +158,12 @@ class Runs:
 
 
 async def finish(engine: Engine, run: TaskRun) -> TaskExit:
-    """Run to the end, or fail the test when that never comes."""
+    """Run to the end and forget the task, or fail the test when the end never comes."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        return await engine.run(run)
+        try:
+            return await engine.run(run)
+        finally:
+            await engine.forget(run.execution_id)
 
 
 async def stop(running: asyncio.Task[TaskExit]) -> None:
@@ -169,6 +172,13 @@ async def stop(running: asyncio.Task[TaskExit]) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         with pytest.raises(asyncio.CancelledError):
             await running
+
+
+async def cleaned(bench: Bench) -> None:
+    """Wait until nothing is left of tasks that ended by themselves; fail when something stays."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while await bench.leftovers():  # noqa: ASYNC110 - the daemon is asked
+            await asyncio.sleep(0.01)
 
 
 class EngineContract:
@@ -311,12 +321,12 @@ class EngineContract:
             await stop(running)
         assert list(await bench.leftovers()) == []
 
-    async def test_a_finished_task_leaves_nothing(
+    async def test_a_finished_task_soon_leaves_nothing(
         self, engine: Engine, bench: Bench, runs: Runs
     ) -> None:
         run, _ = runs.make(bench.say("done"))
         await finish(engine, run)
-        assert list(await bench.leftovers()) == []
+        await cleaned(bench)
 
     async def test_a_failure_to_start_says_why_and_leaves_nothing(
         self, engine: Engine, bench: Bench, runs: Runs
@@ -326,7 +336,7 @@ class EngineContract:
         with pytest.raises(ExecutionError) as caught:
             await finish(engine, run)
         assert text in caught.value.message
-        assert list(await bench.leftovers()) == []
+        await cleaned(bench)
 
     async def test_running_again_begins_the_output_anew(
         self, engine: Engine, bench: Bench, runs: Runs
@@ -365,9 +375,42 @@ class EngineContract:
         async with asyncio.TaskGroup() as group:
             running = group.create_task(engine.run(run))
             await sink.wait_for(b"begun")
-            await engine.sweep({run.execution_id})
+            await engine.sweep(lambda each: each == run.execution_id)
             assert not running.done()
             await stop(running)
+
+    async def test_what_has_ended_is_joined_again_until_it_is_forgotten(
+        self, engine: Engine, bench: Bench, runs: Runs
+    ) -> None:
+        run, sink = runs.make(bench.say("out", "err", exit_code=3))
+        assert not await engine.holds(run.execution_id)
+        assert await engine.run(run) == TaskExit(exit_code=3)
+        if await engine.holds(run.execution_id):
+            assert await engine.run(run) == TaskExit(exit_code=3)
+            assert (sink.stdout, sink.stderr) == (b"out", b"err")
+        await engine.forget(run.execution_id)
+        await cleaned(bench)
+        assert not await engine.holds(run.execution_id)
+
+    async def test_what_was_let_go_is_held_or_gone(
+        self, engine: Engine, bench: Bench, runs: Runs
+    ) -> None:
+        run, sink = runs.make(bench.forever("begun"))
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(engine.run(run))
+            await sink.wait_for(b"begun")
+            engine.let_go()
+            await stop(running)
+        assert await engine.holds(run.execution_id) == bool(await bench.leftovers())
+        await engine.forget(run.execution_id)
+        await cleaned(bench)
+
+    async def test_forgetting_what_never_was_is_nothing(
+        self, engine: Engine, bench: Bench, runs: Runs
+    ) -> None:
+        run, _ = runs.make(bench.say("never"))
+        await engine.forget(run.execution_id)
+        await cleaned(bench)
 
     async def test_wrong_parameters_are_an_error_also_when_run(
         self, engine: Engine, bench: Bench, runs: Runs

@@ -1,0 +1,81 @@
+"""The parameters that name objects in S3 (spec storage.md 2.1, 7.3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bacalhau.models.decode import judge_params
+from bacalhau.models.params import ParamsModel
+from bacalhau.models.problems import Problem
+
+if TYPE_CHECKING:
+    from bacalhau.models.job import SpecConfig
+
+_BUCKET_HINT = "Bucket is the bucket's name alone, such as my-data"
+_KEY_HINT = "Key is where to store results, such as results/{jobID}/{executionID}"
+
+
+class S3Params(ParamsModel, frozen=True, kw_only=True):
+    """Where an object, or everything under a prefix, is. Published results have the same form.
+
+    ``key`` is an object's key; one that is empty, or ends with ``/`` or ``*``, is a prefix.
+    ``filter`` selects below a prefix. ``version_id`` and ``checksum_sha256`` concern a single
+    object; the checksum is in base64 or hexadecimal.
+    """
+
+    bucket: str = ""
+    key: str = ""
+    filter: str = ""
+    region: str = ""
+    endpoint: str = ""
+    version_id: str = ""
+    checksum_sha256: str = msgspec.field(default="", name="ChecksumSHA256")
+
+
+class S3SourceParams(S3Params, frozen=True, kw_only=True):
+    """An input. ``anonymous``: do not sign requests, even where credentials are at hand."""
+
+    anonymous: bool = False
+
+
+class S3PublisherParams(ParamsModel, frozen=True, kw_only=True):
+    """Where to store results; ``key`` is a template."""
+
+    bucket: str = ""
+    key: str = ""
+    endpoint: str = ""
+    region: str = ""
+
+
+def source_problems(params: S3Params) -> list[Problem]:
+    """Return what an input lacks; paths begin with ``Params``."""
+    if params.bucket:
+        return []
+    text = "invalid s3 storage params: bucket cannot be empty"
+    return [Problem("Params.Bucket", text, _BUCKET_HINT)]
+
+
+def publisher_problems(params: S3PublisherParams) -> list[Problem]:
+    """Return what a place for results lacks; paths begin with ``Params``."""
+    problems = []
+    if not params.bucket:
+        text = "invalid s3 params. bucket cannot be empty"
+        problems.append(Problem("Params.Bucket", text, _BUCKET_HINT))
+    if not params.key:
+        text = "invalid s3 params. key cannot be empty"
+        problems.append(Problem("Params.Key", text, _KEY_HINT))
+    return problems
+
+
+def problems_of_source(spec: SpecConfig) -> list[Problem]:
+    """Read the parameters of an input, and return what is wrong with them."""
+    params, problems = judge_params(S3SourceParams, spec)
+    return problems if params is None else source_problems(params)
+
+
+def problems_of_publisher(spec: SpecConfig) -> list[Problem]:
+    """Read the parameters of a publisher, and return what is wrong with them."""
+    params, problems = judge_params(S3PublisherParams, spec)
+    return problems if params is None else publisher_problems(params)

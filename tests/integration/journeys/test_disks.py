@@ -1,0 +1,189 @@
+"""A data directory on a disk that is full, or that takes no more writes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bacalhau.errors import TransientError
+from bacalhau.models import JobState, JobType
+from tests.integration.journeys.test_restarts import has_printed, make_job, state_of, wasm_task
+from tests.support.docker import unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from bacalhau.client import Client
+    from tests.support.env import Env
+
+DISK_BYTES = 16 * 2**20
+FLAGS = (
+    *("--name", "n-disk"),
+    *("-c", "Compute.Heartbeat.Interval=100ms"),
+    *("-c", "Engines.Disabled=docker"),
+    *("-c", "Compute.AllocatedCapacity.Disk=100%"),
+)
+SUBMISSIONS = 5000
+SHORT = ("say", "hi", "", "0")
+
+
+@pytest.fixture
+def disk(env: Env) -> Iterator[Path]:
+    """A small disk in memory."""
+    with _mounted(env.directory / "disk", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs") as at:
+        yield at
+
+
+@pytest.fixture
+def failing_disk(env: Env) -> Iterator[Path]:
+    """A disk whose file system stops writing when it finds an error."""
+    image = env.directory / "image"
+    with image.open("wb") as file:
+        file.truncate(64 * 2**20)
+    make = shutil.which("mkfs.ext4", path="/sbin:/usr/sbin:/bin:/usr/bin")
+    if make is None:
+        unavailable("mkfs.ext4 is missing: install the package e2fsprogs")
+    subprocess.run([make, "-q", "-F", str(image)], check=True)
+    options = "loop,errors=remount-ro"
+    with _mounted(env.directory / "failing", "-o", options, str(image)) as at:
+        yield at
+
+
+@contextlib.contextmanager
+def _mounted(at: Path, *options: str) -> Iterator[Path]:
+    if os.geteuid() != 0:
+        unavailable("only root can mount a disk")
+    at.mkdir()
+    mounted = subprocess.run(["mount", *options, str(at)], capture_output=True, check=False)
+    if mounted.returncode != 0:
+        unavailable(f"no disk can be mounted here: {mounted.stderr.decode()}")
+    try:
+        yield at
+    finally:
+        subprocess.run(["umount", "-l", str(at)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Leave no byte free, and return the file that takes the room."""
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        for size in (2**16, 2**12, 1):
+            with contextlib.suppress(OSError):
+                while file.write(bytes(size)) == size:
+                    pass
+    return ballast
+
+
+def submit_until_refused(client: Client, *call: str) -> tuple[list[str], TransientError]:
+    """Submit jobs until one is refused; return those that were accepted, and the refusal."""
+    accepted: list[str] = []
+    for _ in range(SUBMISSIONS):
+        try:
+            accepted.append(client.submit(make_job(JobType.BATCH, wasm_task(*call))).job_id)
+        except TransientError as exc:
+            return accepted, exc
+    pytest.fail(f"{SUBMISSIONS} jobs fit on the disk")
+
+
+def wait_completed(env: Env, client: Client, jobs: list[str]) -> None:
+    env.wait_until(
+        lambda: all(client.job(job).job.is_terminal for job in jobs), "all jobs end", seconds=60
+    )
+    assert {state_of(client, job) for job in jobs} <= {JobState.COMPLETED}
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_full_disk_is_told_and_nothing_accepted_is_lost(
+    env: Env, disk: Path, is_killed: bool
+) -> None:
+    node = env.start_node(*FLAGS, data=disk / "node")
+    with env.client() as client:
+        running = client.submit(make_job(JobType.BATCH, wasm_task("sleep", "begun", "3000"))).job_id
+        env.wait_until(lambda: has_printed(client, running, "begun"), "a task runs")
+        ballast = fill(disk)
+        accepted, refusal = submit_until_refused(client, *SHORT)
+        assert "no space left" in refusal.message
+        assert str(disk) in refusal.message
+        assert "Free space" in refusal.hint
+        assert refusal.retryable
+        assert client.alive() == "OK"
+        assert client.job(running).job.id == running
+    env.wait_until(lambda: "store_refuses" in node.log.read_text(), "the node says so in its log")
+    if is_killed:
+        node.signal(signal.SIGKILL)
+        node.popen.wait()
+        ballast.unlink()
+        node = env.start_node(*FLAGS, data=disk / "node")
+    else:
+        ballast.unlink()
+    with env.client() as client:
+        wait_completed(env, client, [running, *accepted])
+        later = client.submit(make_job(JobType.BATCH, wasm_task(*SHORT))).job_id
+        wait_completed(env, client, [later])
+    assert "Traceback" not in node.log.read_text()
+
+
+def test_a_node_starts_on_a_full_disk_and_works_when_there_is_room(env: Env, disk: Path) -> None:
+    node = env.start_node(*FLAGS, data=disk / "node")
+    with env.client() as client:
+        job = client.submit(make_job(JobType.BATCH, wasm_task("sleep", "begun", "2000"))).job_id
+        env.wait_until(lambda: has_printed(client, job, "begun"), "a task runs")
+    node.signal(signal.SIGKILL)
+    node.popen.wait()
+    ballast = fill(disk)
+
+    node = env.start_node(*FLAGS, data=disk / "node")
+
+    with env.client() as client:
+        accepted, refusal = submit_until_refused(client, *SHORT)
+        assert "no space left" in refusal.message
+        ballast.unlink()
+        wait_completed(env, client, [job, *accepted])
+    assert "Traceback" not in node.log.read_text()
+
+
+def test_a_data_directory_that_cannot_be_written_is_told_at_the_start(env: Env, disk: Path) -> None:
+    node = env.start_node(*FLAGS, data=disk / "node")
+    assert node.stop() == 0
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+
+    failed = env.cli("serve", "--orchestrator", "--compute", "--data-dir", str(disk / "node"))
+
+    assert failed.code == 1
+    assert "Traceback" not in failed.stderr
+    assert f"{disk}/node" in failed.stderr
+    assert "Read-only file system" in failed.stderr
+
+
+def test_a_disk_that_stops_writing_is_told_and_nothing_accepted_is_lost(
+    env: Env, failing_disk: Path
+) -> None:
+    node = env.start_node(*FLAGS, data=failing_disk / "node")
+    with env.client() as client:
+        first = client.submit(make_job(JobType.BATCH, wasm_task("sleep", "begun", "2000"))).job_id
+        env.wait_until(lambda: has_printed(client, first, "begun"), "a task runs")
+        subprocess.run(["mount", "-o", "remount,abort", str(failing_disk)], check=True)
+        accepted, refusal = submit_until_refused(client, *SHORT)
+        assert str(failing_disk) in refusal.message
+        assert refusal.hint
+        assert client.alive() == "OK"
+        assert client.job(first).job.id == first
+    env.wait_until(lambda: "store_refuses" in node.log.read_text(), "the node says so in its log")
+    node.signal(signal.SIGKILL)
+    node.popen.wait()
+    assert "Traceback" not in node.log.read_text()
+    subprocess.run(["umount", str(failing_disk)], check=True)
+    image = str(env.directory / "image")
+    subprocess.run(["mount", "-o", "loop,errors=remount-ro", image, str(failing_disk)], check=True)
+
+    env.start_node(*FLAGS, data=failing_disk / "node")
+
+    with env.client() as client:
+        wait_completed(env, client, [first, *accepted])
