@@ -159,7 +159,8 @@ class Attempt:
             if files.volumes is not None:
                 return files, files.volumes
             volumes = await self._fetch(inputs, files)
-            await workspace.keep_inputs(execution, volumes)
+            if engine.outlives_process:
+                await workspace.keep_inputs(execution, volumes)
             return files, volumes
 
     async def _fetch(self, inputs: Sequence[InputSource], files: TaskFiles) -> tuple[Volume, ...]:

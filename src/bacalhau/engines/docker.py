@@ -6,7 +6,7 @@ import asyncio
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from bacalhau.engines._disk_limit import disk_limit
 from bacalhau.engines._docker_container import Attachment, Owner, container_config
@@ -43,6 +43,8 @@ class DockerEngine:
     A container carries labels that name node and execution. A task left running by an earlier
     process is found by them, and so is what that process did not clean up.
     """
+
+    outlives_process: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ import posixpath
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from bacalhau.engines._disk_limit import disk_limit
 from bacalhau.engines._wasm_files import plan_preopens
@@ -44,6 +44,8 @@ class WasmEngine:
     A module runs at full speed outside the interpreter's lock. Nothing of it is kept afterwards
     but its compiled code.
     """
+
+    outlives_process: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from bacalhau.ports.plugin import Plugin
 
@@ -74,7 +74,14 @@ class TaskExit:
 
 
 class Engine(Plugin, Protocol):
-    """A way to run tasks."""
+    """A way to run tasks.
+
+    Attributes:
+        outlives_process: Whether the next process of the node may join a task of this one; its
+            inputs are kept for that.
+    """
+
+    outlives_process: ClassVar[bool]
 
     @classmethod
     def open(cls, context: PluginContext) -> AbstractAsyncContextManager[Engine]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from bacalhau.errors import ExecutionError
 from bacalhau.ports import TaskExit
@@ -129,6 +129,8 @@ class TaskHost:
 
 class SimulatedEngine:
     """One process's hold on its host (``ports.Engine``)."""
+
+    outlives_process: ClassVar[bool] = True
 
     def __init__(self, host: TaskHost) -> None:
         self._host = host

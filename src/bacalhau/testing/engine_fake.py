@@ -19,7 +19,7 @@ import math
 import posixpath
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
@@ -71,6 +71,8 @@ class FakeMachine:
 
 class FakeEngine:
     """The engine; give two of them one machine to let the second find the tasks of the first."""
+
+    outlives_process: ClassVar[bool] = True
 
     def __init__(self, clock: Clock, machine: FakeMachine | None = None) -> None:
         self.machine = FakeMachine() if machine is None else machine
