@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bacalhau.engines._docker_daemon import connect
-from bacalhau.engines._docker_ownership import Ownership
 from bacalhau.engines.docker import DockerEngine
+from bacalhau.engines.docker.daemon import connect
+from bacalhau.engines.docker.ownership import Ownership
 from bacalhau.testing.contracts.engine import Runs
 from tests.support.engines import DockerBench, plugin_context
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bacalhau.engines._docker_container import Attachment, Owner, container_config
-from bacalhau.engines._docker_options import DockerOptions
+from bacalhau.engines.docker.container import Attachment, Owner, container_config
+from bacalhau.engines.docker.options import DockerOptions
 from bacalhau.models import GPU, ExecutionID, JobID, NodeID, Resources
 from bacalhau.models.specs.docker import DockerParams
 from bacalhau.ports import Volume

@@ -6,14 +6,14 @@ import aiohttp
 import pytest
 from aiodocker.exceptions import DockerError
 
-from bacalhau.engines._docker_errors import (
+from bacalhau.engines.docker.errors import (
     NOT_CONNECTED,
     docker_error,
     image_error,
     start_error,
     translated,
 )
-from bacalhau.engines._docker_task import task_exit
+from bacalhau.engines.docker.task import task_exit
 from bacalhau.errors import BacalhauError, ExecutionError, TransientError
 from bacalhau.ports import TaskExit
 from tests.support.engines import make_run

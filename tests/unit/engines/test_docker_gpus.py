@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bacalhau.engines._docker_gpus import gpu_config
+from bacalhau.engines.docker.gpus import gpu_config
 from bacalhau.errors import ExecutionError
 from bacalhau.models import GPU
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bacalhau.config import Settings
-from bacalhau.engines._docker_credentials import Credentials, Login, read_logins
-from bacalhau.engines._docker_options import DockerOptions
+from bacalhau.engines.docker.credentials import Credentials, Login, read_logins
+from bacalhau.engines.docker.options import DockerOptions
 from bacalhau.errors import UserError
 
 if TYPE_CHECKING:

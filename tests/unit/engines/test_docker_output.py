@@ -7,7 +7,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bacalhau.engines._docker_output import FrameReader
+from bacalhau.engines.docker.output import FrameReader
 from bacalhau.ports import Stream
 
 FRAMES = st.lists(st.tuples(st.sampled_from(Stream), st.binary(max_size=20)))

@@ -7,7 +7,7 @@ import os
 import tarfile
 from typing import TYPE_CHECKING
 
-from bacalhau.engines._docker_ownership import Entry, archive, foreign_entries
+from bacalhau.engines.docker.ownership import Entry, archive, foreign_entries
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from bacalhau.engines._http_gateway import GatewayRules, allows, http_gateway, reduced_domains
+from bacalhau.engines.docker.http_gateway import GatewayRules, allows, http_gateway, reduced_domains
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 

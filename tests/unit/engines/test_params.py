@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bacalhau.engines.wasm import WasmEngine, find_module
+from bacalhau.engines.wasm.engine import WasmEngine, find_module
 from bacalhau.errors import ExecutionError, ValidationError
 from bacalhau.models import SpecConfig
 from bacalhau.models.specs import docker as docker_specs

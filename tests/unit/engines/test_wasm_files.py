@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bacalhau.engines._wasm_files import Preopen, build_skeleton, plan_preopens
+from bacalhau.engines.wasm.files import Preopen, build_skeleton, plan_preopens
 from bacalhau.errors import ExecutionError
 from bacalhau.ports import Volume
 

@@ -10,9 +10,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
-from bacalhau.engines._docker_container import HOST_NETWORK, NO_NETWORK, Attachment
-from bacalhau.engines._docker_errors import COMPONENT, translated
-from bacalhau.engines._http_gateway import GatewayRules, http_gateway, reduced_domains
+from bacalhau.engines.docker.container import HOST_NETWORK, NO_NETWORK, Attachment
+from bacalhau.engines.docker.errors import COMPONENT, translated
+from bacalhau.engines.docker.http_gateway import GatewayRules, http_gateway, reduced_domains
 from bacalhau.errors import ExecutionError, TransientError
 from bacalhau.models import NetworkType
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import aiodocker
 
-    from bacalhau.engines._docker_container import Owner
+    from bacalhau.engines.docker.container import Owner
     from bacalhau.models import NetworkConfig
     from bacalhau.ports import TaskRun
 

@@ -1,4 +1,4 @@
-"""The Docker engine (spec engines.md 2)."""
+"""A live Docker engine: what it can run, and how tasks begin, end and are found again."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from bacalhau.engines._disk_limit import disk_limit
-from bacalhau.engines._docker_container import Attachment, Owner, container_config
-from bacalhau.engines._docker_credentials import Credentials
-from bacalhau.engines._docker_daemon import Daemon, connect
-from bacalhau.engines._docker_errors import COMPONENT, create_error, translated
-from bacalhau.engines._docker_images import Images
-from bacalhau.engines._docker_network import Networks, network_problem
-from bacalhau.engines._docker_options import DockerOptions
-from bacalhau.engines._docker_ownership import Ownership
-from bacalhau.engines._docker_removal import Remover
-from bacalhau.engines._docker_task import ContainerTask, unbroken
+from bacalhau.engines.docker.container import Attachment, Owner, container_config
+from bacalhau.engines.docker.credentials import Credentials
+from bacalhau.engines.docker.daemon import Daemon, connect
+from bacalhau.engines.docker.errors import COMPONENT, create_error, translated
+from bacalhau.engines.docker.images import Images
+from bacalhau.engines.docker.network import Networks, network_problem
+from bacalhau.engines.docker.options import DockerOptions
+from bacalhau.engines.docker.ownership import Ownership
+from bacalhau.engines.docker.removal import Remover
+from bacalhau.engines.docker.task import ContainerTask, unbroken
 from bacalhau.errors import BacalhauError, Code, ExecutionError, TransientError
 from bacalhau.models.decode import unknown_params
 from bacalhau.models.specs.docker import DockerParams, read_params

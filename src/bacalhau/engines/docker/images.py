@@ -12,15 +12,15 @@ import aiodocker
 import aiohttp
 import structlog
 
-from bacalhau.engines._docker_daemon import CONNECT_SECONDS, stream
-from bacalhau.engines._docker_errors import image_error, not_here, translated
+from bacalhau.engines.docker.daemon import CONNECT_SECONDS, stream
+from bacalhau.engines.docker.errors import image_error, not_here, translated
 from bacalhau.models.specs.docker import PullPolicy
 from bacalhau.models.specs.images import Reference, parse_reference
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from bacalhau.engines._docker_options import DockerOptions
+    from bacalhau.engines.docker.options import DockerOptions
     from bacalhau.ports import Clock
 
 _log = structlog.get_logger(__name__)

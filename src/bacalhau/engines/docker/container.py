@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bacalhau.engines._docker_gpus import gpu_config
+from bacalhau.engines.docker.gpus import gpu_config
 from bacalhau.models import ExecutionID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bacalhau.engines._docker_options import DockerOptions
+    from bacalhau.engines.docker.options import DockerOptions
     from bacalhau.models import JobID, NodeID, Resources
     from bacalhau.models.specs.docker import DockerParams
     from bacalhau.ports import TaskRun, Volume

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import wasmtime
 
-from bacalhau.engines._wasm_files import build_skeleton
-from bacalhau.engines._wasm_host import WASI, HostCalls
-from bacalhau.engines._wasm_modules import COMPONENT
-from bacalhau.engines._wasm_output import OutputPipes
+from bacalhau.engines.wasm.files import build_skeleton
+from bacalhau.engines.wasm.host import WASI, HostCalls
+from bacalhau.engines.wasm.modules import COMPONENT
+from bacalhau.engines.wasm.output import OutputPipes
 from bacalhau.errors import Code, ExecutionError, TransientError
 from bacalhau.lib.wasm import new_engine
 from bacalhau.ports import Stream
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
     from pathlib import Path
 
-    from bacalhau.engines._wasm_files import Preopen
+    from bacalhau.engines.wasm.files import Preopen
     from bacalhau.ports import Clock, OutputSink
 
 PAGE_BYTES = 65536

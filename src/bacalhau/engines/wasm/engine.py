@@ -1,4 +1,4 @@
-"""The WebAssembly engine, on wasmtime (spec engines.md 3)."""
+"""A live WebAssembly engine: finding modules, running tasks in threads, stopping them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 from bacalhau.engines._disk_limit import disk_limit
-from bacalhau.engines._wasm_files import plan_preopens
-from bacalhau.engines._wasm_modules import COMPONENT, CompiledModules, only_file
-from bacalhau.engines._wasm_task import Interrupt, WasmTask, run_task
+from bacalhau.engines.wasm.files import plan_preopens
+from bacalhau.engines.wasm.modules import COMPONENT, CompiledModules, only_file
+from bacalhau.engines.wasm.task import Interrupt, WasmTask, run_task
 from bacalhau.errors import Code, ExecutionError, TransientError
 from bacalhau.lib.paths import clean_relative
 from bacalhau.models.decode import unknown_params

@@ -14,7 +14,7 @@ import aiodocker
 import aiohttp
 import structlog
 
-from bacalhau.engines._docker_errors import COMPONENT, translated
+from bacalhau.engines.docker.errors import COMPONENT, translated
 from bacalhau.errors import BacalhauError, Code, TransientError, UserError
 from bacalhau.lib.backoff import Backoff
 

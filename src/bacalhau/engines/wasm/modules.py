@@ -1,6 +1,6 @@
 """Finding, compiling and keeping WebAssembly modules (spec engines.md 3.2).
 
-Compiled code lies in files, because every task runs on an engine of its own (see ``_wasm_task``):
+Compiled code lies in files, because every task runs on an engine of its own (see ``task``):
 the system maps one file into all of them, and only once into memory.
 """
 

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import structlog
 
-from bacalhau.engines._docker_errors import translated
+from bacalhau.engines.docker.errors import translated
 from bacalhau.errors import BacalhauError
 
 if TYPE_CHECKING:

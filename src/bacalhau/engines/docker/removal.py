@@ -11,9 +11,9 @@ import aiodocker
 import aiohttp
 import structlog
 
-from bacalhau.engines._docker_container import EXECUTION_LABEL, HOST_NETWORK, NO_NETWORK
-from bacalhau.engines._docker_daemon import CONNECT_SECONDS
-from bacalhau.engines._docker_errors import translated
+from bacalhau.engines.docker.container import EXECUTION_LABEL, HOST_NETWORK, NO_NETWORK
+from bacalhau.engines.docker.daemon import CONNECT_SECONDS
+from bacalhau.engines.docker.errors import translated
 from bacalhau.errors import BacalhauError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from aiodocker.containers import DockerContainer
 
-    from bacalhau.engines._docker_container import Owner
+    from bacalhau.engines.docker.container import Owner
     from bacalhau.models import ExecutionID
 
 _log = structlog.get_logger(__name__)

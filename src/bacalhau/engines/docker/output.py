@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from bacalhau.engines._docker_daemon import stream
-from bacalhau.engines._docker_errors import COMPONENT
+from bacalhau.engines.docker.daemon import stream
+from bacalhau.engines.docker.errors import COMPONENT
 from bacalhau.errors import Code, TransientError
 from bacalhau.ports import Stream
 

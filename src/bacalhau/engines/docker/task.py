@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import aiohttp
 import structlog
 
-from bacalhau.engines._docker_daemon import CONNECT_SECONDS, stream
-from bacalhau.engines._docker_errors import (
+from bacalhau.engines.docker.daemon import CONNECT_SECONDS, stream
+from bacalhau.engines.docker.errors import (
     COMPONENT,
     docker_error,
     not_started,
     start_error,
     translated,
 )
-from bacalhau.engines._docker_output import OutputCopy, attach, ends_in_a_line, logs
+from bacalhau.engines.docker.output import OutputCopy, attach, ends_in_a_line, logs
 from bacalhau.errors import BacalhauError, Code, ExecutionError, TransientError
 from bacalhau.lib.timestamps import parse_rfc3339
 from bacalhau.ports import TaskExit
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import aiodocker
     from aiodocker.containers import DockerContainer
 
-    from bacalhau.engines._docker_daemon import Daemon
+    from bacalhau.engines.docker.daemon import Daemon
     from bacalhau.ports import TaskRun
 
 T = TypeVar("T")

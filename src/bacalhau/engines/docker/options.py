@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
-from bacalhau.engines._docker_credentials import Login, read_logins
-from bacalhau.engines._docker_errors import COMPONENT
+from bacalhau.engines.docker.credentials import Login, read_logins
+from bacalhau.engines.docker.errors import COMPONENT
 from bacalhau.errors import Code, UserError
 from bacalhau.lib.units import parse_bytes
 

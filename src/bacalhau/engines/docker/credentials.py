@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
-from bacalhau.engines._docker_errors import COMPONENT
+from bacalhau.engines.docker.errors import COMPONENT
 from bacalhau.errors import Code, UserError
 from bacalhau.models.specs.images import DOCKER_HUB
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bacalhau.engines._docker_errors import COMPONENT
+from bacalhau.engines.docker.errors import COMPONENT
 from bacalhau.errors import ExecutionError
 
 if TYPE_CHECKING:
