@@ -31,7 +31,6 @@ from bacalhau.node.identity import locked
 from bacalhau.node.orchestrator import start_orchestrator
 from bacalhau.node.plugins import find_plugins
 from bacalhau.node.process import (
-    SWITCH_SECONDS,
     clock_was_set_back,
     first_error,
     listening_on_an_address,
@@ -110,7 +109,6 @@ def run_devstack(settings: Settings, plan: StackPlan) -> int:
     plan.check()
     settings = listening_on_an_address(settings)
     configure(settings.text("Logging.Level"), settings.text("Logging.Mode"))
-    sys.setswitchinterval(SWITCH_SECONDS)
     with claimed(ignores_others=plan.ignores_others), _directory(plan) as directory:
         asyncio.run(_run(_hosts(settings, plan, directory), settings, plan))
     sys.stdout.write("\nThe devstack has ended\n")

@@ -42,12 +42,6 @@ STOP_SECONDS = 60.0
 """How long a node may take to stop; normally it is done within a second, or as publishing takes."""
 
 RUN_FILE = "bacalhau.run"
-SWITCH_SECONDS = 0.0005
-"""How long one thread may keep the others from running.
-
-With Python's own 5 ms a busy event loop starves the writer threads of the stores: measured, 16 to
-42 transactions a second instead of thousands.
-"""
 
 log = structlog.get_logger()
 
@@ -60,7 +54,6 @@ def serve(settings: Settings) -> int:
     """
     settings = listening_on_an_address(settings)
     configure(settings.text("Logging.Level"), settings.text("Logging.Mode"))
-    sys.setswitchinterval(SWITCH_SECONDS)
     compute = settings.flag("Compute.Enabled")
     if compute and not settings.flag("Orchestrator.Enabled"):
         raise UserError(
