@@ -1,18 +1,21 @@
 """Write the reference pages that follow from tables in the code: ``docs/reference``.
 
-Run it after a change to the table of configuration keys or to the catalogue of errors; a test
-compares.
+Run it after a change to the table of configuration keys, to the catalogue of errors, or to what
+tests of S3 input declare; a test compares.
 """
 
 from __future__ import annotations
 
+import sys
+from itertools import groupby
 from pathlib import Path
 
 from bacalhau.api.answers import STATUS_BY_CODE
 from bacalhau.config import KEYS
 from bacalhau.error_codes import Area, Code
 
-_FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
+_ROOT = Path(__file__).resolve().parent.parent
+_FOLDER = _ROOT / "docs" / "reference"
 
 
 def configuration() -> str:
@@ -74,7 +77,48 @@ def errors() -> str:
     return "\n".join([*lines, ""])
 
 
-PAGES = {_FOLDER / "configuration.md": configuration, _FOLDER / "errors.md": errors}
+def s3_cases() -> str:
+    """Return the page of what is shown about S3 input, on which server, and by which test."""
+    sys.path.insert(0, str(_ROOT))  # the tests are no package of ours
+    from tests.support.s3_cases import ROWS, declared
+
+    lines = [
+        "# S3 input: what is shown, and on which server",
+        "",
+        "Every row is a test in `tests/integration/s3`, which `make test` runs against real",
+        "servers that it starts: OpenStack Swift and Ceph RGW. A stand-in answers where neither",
+        "can be brought to: what only AWS says, answers that leave out what they may, listings of",
+        "100,000 keys. Where no server is asked, none is needed: parameters are judged first. With",
+        "Swift, faults of the network come from a proxy in front of it.",
+        "",
+        "No server here shows: the certificates of AWS for buckets with dots (H09 shows the",
+        "addresses); a bucket that really moved between regions, or an archive that really takes",
+        "hours (H01 to H04 and I11 are a stand-in's answers); stored SHA-256 checksums, which",
+        "neither server tells (G01, G02, G06, G09); encryption with keys of a real key service",
+        "(I09 is Ceph's own key).",
+    ]
+    shown = declared()
+    for letter, (title, _) in ROWS.items():
+        lines += ["", f"## {letter}. {title}", "", "| row | shown | server | test |"]
+        lines.append("| --- | --- | --- | --- |")
+        mine = [item for item in shown if item.row.startswith(letter)]
+        for (row, what, test), group in groupby(mine, lambda it: (it.row, it.what, it.test)):
+            servers = ", ".join(dict.fromkeys(item.server.value for item in group))
+            lines.append(f"| {row} | {_in_cell(what)} | {servers} | `{test}` |")
+    return "\n".join([*lines, ""])
+
+
+def _in_cell(text: str) -> str:
+    """Write a text so that it stays in its cell, and controls and blanks are seen."""
+    visible = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return visible.replace("|", "\\|")
+
+
+PAGES = {
+    _FOLDER / "configuration.md": configuration,
+    _FOLDER / "errors.md": errors,
+    _FOLDER / "s3.md": s3_cases,
+}
 """What each page consists of."""
 
 

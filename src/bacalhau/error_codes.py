@@ -432,6 +432,12 @@ class Code(StrEnum):
         "The object is not the one that the job was written for.",
         "Correct ChecksumSHA256 or Key.",
     )
+    ENDPOINT_NOT_LISTED = (
+        "EndpointNotListed",
+        Area.S3,
+        "The job names an S3 server that must not see what this node signs.",
+        "Ask the operator to add it to Compute.AllowListedS3Endpoints.",
+    )
     NO_CREDENTIALS = (
         "NoCredentials",
         Area.S3,

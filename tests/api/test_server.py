@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import socket
 from typing import TYPE_CHECKING
@@ -11,8 +12,10 @@ import aiohttp
 import pytest
 from starlette.responses import PlainTextResponse, StreamingResponse
 from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
-from bacalhau.api import check_address, connection, serve_app
+from bacalhau.api import check_address, connection, serve_app, server
+from bacalhau.api.middleware import ErrorBarrier
 from bacalhau.errors import UserError
 from bacalhau.models import ComputeState, NodeID
 from bacalhau.protocol.messages import LogFrame, LogRequest
@@ -105,6 +108,38 @@ async def test_an_answer_on_its_way_is_finished_before_the_server_ends() -> None
             await half_way.wait()
             asyncio.get_running_loop().call_later(0.3, go_on.set)
         assert await reading == "first last"
+
+
+async def test_a_request_that_the_end_cuts_off_is_told_so_and_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(server, "DRAIN_SECONDS", 0.1)
+    arrived = asyncio.Event()
+
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        arrived.set()
+        await asyncio.Event().wait()
+
+    async def known(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"] = {"request_id": "r-1"}
+        await ErrorBarrier(endless)(scope, receive, send)
+
+    async with asyncio.TaskGroup() as group, serve_app(known, "127.0.0.1", 0) as port:
+        reading = group.create_task(_get(port))
+        await arrived.wait()
+    answer = json.loads(reading.result())
+    assert (answer["Status"], answer["Code"]) == (503, "ServiceUnavailable")
+    assert "the server stops" in answer["Message"]
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
+async def test_a_refused_websocket_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    async with running_api() as api:
+        url = f"ws://{api.address}/api/v1/orchestrator/jobs/j-1/logs?follow=perhaps"
+        with pytest.raises(InvalidStatus) as caught:
+            await connect(url, proxy=None)
+    assert caught.value.response.status_code == 400
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_the_server_leaves_signals_alone() -> None:

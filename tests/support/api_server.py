@@ -183,7 +183,13 @@ def make_api(*, node: NodeState | None = None, **limits: Any) -> Api:
     tokens = Tokens(node_id=node.info.node_id, key=lambda: TOKEN_KEY, clock=clock)
     by_key = SignedChallenge(Challenges(node_id=node.info.node_id, clock=clock, ids=ids))
     methods: dict[str, Method] = limits.pop("methods", None) or {"clientkey": by_key}
-    queries = Queries(store=store, transport=transport, nodes=nodes, sign=_sign)
+    queries = Queries(
+        store=store,
+        transport=transport,
+        nodes=nodes,
+        underway=orchestrator.underway,
+        sign=_sign,
+    )
     agent = AgentInfo(
         node_id=node.info.node_id,
         version=node.info.bacalhau_version,

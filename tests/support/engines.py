@@ -24,17 +24,21 @@ if TYPE_CHECKING:
     from bacalhau.ports import Stream
     from tests.support.docker import DockerDaemon
 
+HERE = ("http://127.0.0.1:*",)
 _PROBE = Path(__file__).parent.parent / "data" / "wasm" / "probe.wat"
 
 
 def plugin_context(
     directory: Path, settings: Mapping[str, Value] | None = None, node_id: str = "n-test"
 ) -> PluginContext:
-    """Make the context of a node whose files are below ``directory``."""
+    """Make the context of a node whose files are below ``directory``.
+
+    It signs requests to the S3 servers of the tests.
+    """
     return PluginContext(
         node_id=NodeID(node_id),
         data_directory=directory,
-        settings=Settings(settings),
+        settings=Settings({"Compute.AllowListedS3Endpoints": HERE, **(settings or {})}),
         clock=SystemClock(),
         ids=RandomIds(),
     )

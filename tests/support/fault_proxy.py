@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 BUSY = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -32,12 +32,19 @@ class Fault:
 
 @dataclass
 class FaultProxy:
-    """The proxy. ``judge`` gets each request's head and returns its fault, or None."""
+    """The proxy. ``judge`` gets each request's head and returns its fault, or None.
+
+    ``sent_bytes`` counts what came from the server behind and was handed on, heads included,
+    which happens in pieces of ``piece_bytes`` at most, with a ``pause`` after each.
+    """
 
     upstream: str
     judge: Callable[[str], Fault | None] = lambda _: None
     endpoint: str = ""
     requests: list[str] = field(default_factory=list)
+    sent_bytes: int = 0
+    piece_bytes: int = 65536
+    pause: Callable[[], Awaitable[None]] | None = None
     stalled: asyncio.Event = field(default_factory=asyncio.Event)
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
     _handlers: set[asyncio.Task[None] | None] = field(default_factory=set)
@@ -83,9 +90,12 @@ class FaultProxy:
         try:
             to_behind.write(head.replace("\r\n", "\r\nConnection: close\r\n", 1).encode("latin-1"))
             left = fault.after_bytes if fault is not None else 2**62
-            while left and (data := await behind.read(min(left, 65536))):
+            while left and (data := await behind.read(min(left, self.piece_bytes))):
                 writer.write(data)
+                self.sent_bytes += len(data)
                 await writer.drain()
+                if self.pause is not None:
+                    await self.pause()
                 left -= len(data)
             if fault is not None and fault.stalls:
                 self.stalled.set()

@@ -1,4 +1,4 @@
-"""The S3 server of the tests, and a quick way to fill buckets."""
+"""The S3 servers of the tests, and a quick way to fill buckets."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 
 from bacalhau.testing import s3_server
+from tests.support import rgw
+from tests.support.docker import unavailable
+from tests.support.s3_cases import Server
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,48 @@ def s3_objects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Objects]:
         client = s3_server.client(endpoint)
         yield S3Objects(endpoint, client)
         client.close()
+
+
+@pytest.fixture(scope="session")
+def rgw_objects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Objects]:
+    """Run a Ceph server for the session; the client is the owner of all buckets."""
+    if missing := rgw.missing_programs():
+        unavailable(f"missing: {', '.join(missing)}; run scripts/install_test_servers.sh")
+    with rgw.running(tmp_path_factory.mktemp("rgw")) as endpoint:
+        client = rgw_client(endpoint, rgw.OWNER)
+        yield S3Objects(endpoint, client)
+        client.close()
+
+
+def rgw_client(endpoint: str, user: rgw.User) -> Any:
+    """Return a boto3 client for the Ceph server."""
+    import boto3  # type: ignore[import-untyped]
+    from botocore.config import Config
+
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=user.access_key,
+        aws_secret_access_key=user.secret_key,
+        config=Config(
+            s3={"addressing_style": "path"},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )
+
+
+@pytest.fixture
+def served(request: pytest.FixtureRequest, s3_environment: pytest.MonkeyPatch) -> S3Objects:
+    """The server that a test is marked for, with its credentials in the environment."""
+    server: Server = request.param
+    is_swift = server is Server.SWIFT
+    variables = s3_server.environment() if is_swift else rgw.OWNER.environment
+    for name, value in variables.items():
+        s3_environment.setenv(name, value)
+    objects: S3Objects = request.getfixturevalue("s3_objects" if is_swift else "rgw_objects")
+    return objects
 
 
 @pytest.fixture

@@ -156,7 +156,7 @@ class Handlers:
         call.caller.require(Permission.READ, snapshot.job.namespace)
         history = executions = None
         if "history" in included:
-            items = await self._queries.whole_history(snapshot.job.id)
+            items = await self._queries.whole_history(snapshot)
             history = ListHistoryResponse(items=history_for(call.client_version, items))
         if "executions" in included:
             executions = ListExecutionsResponse(items=list(snapshot.executions))
@@ -309,6 +309,7 @@ class Handlers:
             active_jobs=activity.active_jobs,
             discovered_nodes=nodes,
             jobs_completed=activity.jobs_completed,
+            input_cache=activity.input_cache,
         )
 
     async def compute_debug(self, call: Call) -> ComputeDebug:

@@ -105,6 +105,10 @@ class ErrorBarrier:
 
         try:
             await self._app(scope, receive, watched_send)
+        except asyncio.CancelledError:
+            if not progress and scope["type"] == "http":
+                await _stopping(scope["state"]["request_id"])(scope, receive, send)
+            raise
         except ClientDisconnect:
             return  # nobody is left to be told
         except Exception:
@@ -114,6 +118,15 @@ class ErrorBarrier:
                 await _defect(request_id)(scope, receive, send)
             elif progress in ("websocket.accept", "websocket.send"):
                 await _end_stream(request_id, send)
+
+
+def _stopping(request_id: str) -> Response:
+    error = TransientError(
+        "the server stops, and could not finish the request",
+        component=_COMPONENT,
+        hint="send it again when the server runs; what it had begun may be done already",
+    )
+    return error_answer(error, request_id)
 
 
 def _defect(request_id: str) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,8 @@ async def serve_app(
     listener = await _listen(host, port)
     bound_port: int = listener.getsockname()[1]
     server = _Server(_settings(app, tls))
+    # Twice the same filter counts once.
+    logging.getLogger("uvicorn.error").addFilter(_no_false_alarms)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(server.serve(sockets=[listener]), name="api-server")
         try:
@@ -66,6 +69,18 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.is_ready.set()
+
+
+class _NoFalseAlarms(logging.Filter):
+    """Drops what uvicorn calls errors: requests cut off by a stop, WebSockets that were refused."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        cause = record.exc_info[1] if record.exc_info else None
+        is_refusal = record.msg == "ASGI callable returned without completing handshake."
+        return not is_refusal and not isinstance(cause, asyncio.CancelledError)
+
+
+_no_false_alarms = _NoFalseAlarms()
 
 
 def _settings(app: ASGIApp, tls: tuple[Path, Path] | None) -> uvicorn.Config:

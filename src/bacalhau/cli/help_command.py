@@ -19,7 +19,8 @@ def run(session: Session, *, arguments: tuple[str, ...]) -> None:
         command = context.command
         found = command.get_command(context, name) if isinstance(command, click.Group) else None
         if found is None:
-            session.say(f"Unknown help topic {list(arguments)}")
+            topic = " ".join(f"`{name}`" for name in arguments)
+            session.say(f"Unknown help topic [{topic}]")
             context = context.find_root()
             break
         context = click.Context(found, info_name=name, parent=context, obj=session)

@@ -98,7 +98,7 @@ def _advice_for_function(function: str) -> str:
 
     from bacalhau.lib.gotemplate.functions import FUNCTIONS
 
-    near = get_close_matches(function, FUNCTIONS, n=1)
+    near = get_close_matches(function, FUNCTIONS, n=1, cutoff=0.7)
     if near:
         return f"did you mean {near[0]}?"
     known = ", ".join(sorted(FUNCTIONS))

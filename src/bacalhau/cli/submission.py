@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bacalhau.cli.flag import Flag
-from bacalhau.cli.values import BOOL, INT
+from bacalhau.cli.values import BOOL, INT, not_negative
 from bacalhau.errors import BacalhauError, UserError
 
 if TYPE_CHECKING:
@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
     from bacalhau.cli.session import Session
     from bacalhau.client import Client
+    from bacalhau.models.api import PutJobResponse
     from bacalhau.models.job import Job
 
 RUNTIME_FLAGS = (
     Flag("wait", BOOL, True, "Wait for the job to end; --wait=false prints its id alone."),
-    Flag("wait-timeout-secs", INT, 600, "Seconds to wait; the job itself goes on."),
+    Flag("wait-timeout-secs", not_negative(INT), 600, "Seconds to wait; the job itself goes on."),
     Flag("id-only", BOOL, False, "Print the job's id and nothing else."),
     Flag("follow", BOOL, False, "Show the job's output instead of its progress.", short="f"),
     Flag("node-details", BOOL, False, "Show what each node printed, at the end."),
@@ -64,7 +65,7 @@ def submit(
         session.write(dry_run(job))
         return
     with session.client() as client:
-        answer = client.submit(job)
+        answer = _send(client, job)
         if warn:
             _print_warnings(
                 session, [*warnings, *(answer.warnings or ())], to_stdout=not _is_bare(runtime)
@@ -73,6 +74,18 @@ def submit(
             session.say(answer.job_id)
         if runtime.wait:
             _stay(session, client, answer.job_id, job, runtime)
+
+
+def _send(client: Client, job: Job) -> PutJobResponse:
+    try:
+        return client.submit(job)
+    except KeyboardInterrupt:
+        raise UserError(
+            "request cancelled",
+            hint="the server may have the job all the same: "
+            "`bacalhau job list --order-by created_at --order-reversed` shows the newest",
+            component="CLI",
+        ) from None
 
 
 def checked(job: Job) -> tuple[Job, list[str]]:
@@ -104,12 +117,17 @@ def invalid(error: UserError) -> UserError:
 
 def dry_run(job: Job) -> str:
     """Return a job as YAML, without what only the system sets, ready for `job run`."""
-    import msgspec
-
     from bacalhau.cli.yaml_text import dump_yaml
 
+    return dump_yaml(specification(job))
+
+
+def specification(job: Job) -> dict[str, Any]:
+    """Return the fields of a job without what only the system sets."""
+    import msgspec
+
     fields = msgspec.to_builtins(job)
-    return dump_yaml({key: fields[key] for key in fields if key not in _SYSTEM_FIELDS})
+    return {key: fields[key] for key in fields if key not in _SYSTEM_FIELDS}
 
 
 def _is_bare(runtime: Runtime) -> bool:

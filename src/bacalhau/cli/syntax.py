@@ -123,7 +123,9 @@ class _Parser:
             letter, letters = letters[0], letters[1:]
             flag = self._short.get(letter)
             if flag is None:
-                raise self._failure(f"unknown shorthand flag: '{letter}' in {argument}")
+                raise self._failure(
+                    f"unknown shorthand flag: '{letter}' in {argument}", self._long_hint(argument)
+                )
             if letters.startswith("="):
                 self._set(flag, letters[1:])
                 return
@@ -140,13 +142,21 @@ class _Parser:
             value = flag.kind.read(text)
         except ValueError as exc:
             name = f"-{flag.short}, --{flag.long}" if flag.short else f"--{flag.long}"
-            raise self._failure(f'invalid argument "{text}" for "{name}" flag: {exc}') from exc
+            raise self._failure(
+                f'invalid argument "{text}" for "{name}" flag: {exc}',
+                self._long_hint(f"-{flag.short}{text}") if flag.short else "",
+            ) from exc
         old = self._parsed.values.get(flag.long)
         if flag.kind.gathers and old is not None:
             value = old | value if isinstance(old, dict) else old + value
         self._parsed.values[flag.long] = value
         if self._parsed.positionals:
             self._parsed.late.add(flag.long)
+
+    def _long_hint(self, argument: str) -> str:
+        """Return what helps when a long flag was written with one dash."""
+        name = argument[1:].partition("=")[0]
+        return f"names of more than one letter have two dashes: --{name}" * (name in self._long)
 
     def _failure(self, message: str, hint: str = "") -> UserError:
         hint = hint or (self._late_hint if self._parsed.positionals else "")

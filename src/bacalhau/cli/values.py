@@ -109,6 +109,18 @@ def plain_text(kind: Kind) -> Kind:
     return Kind(kind.name, read)
 
 
+def not_negative(kind: Kind) -> Kind:
+    """Return a kind of numbers that refuses those below zero."""
+
+    def read(text: str) -> Any:
+        value = kind.read(text)
+        if value < 0:
+            raise ValueError("must not be negative")
+        return value
+
+    return Kind(kind.name, read)
+
+
 BOOL = Kind("", _boolean, switch=True)
 STRING = Kind("string", str)
 INT = Kind("int", _integer(-(2**63), 2**63 - 1))

@@ -136,14 +136,14 @@ class HttpTransport:
 
 def _check_address(host: str, port: int) -> None:
     try:
-        is_host = bool(_HOST.fullmatch(host.encode("idna").decode()))
+        is_host = bool(_HOST.fullmatch(host.encode("idna").decode())) and host.count(":") != 1
     except UnicodeError:
         is_host = False
     if not is_host:
         raise UserError(
             f'"{host}" is neither a host name nor an address',
             code=Code.CONFIGURATION,
-            hint="API.Host (--api-host) is a name such as localhost, or an address: 127.0.0.1",
+            hint=_host_advice(host),
             component=COMPONENT,
             fields=["API.Host"],
         )
@@ -155,6 +155,19 @@ def _check_address(host: str, port: int) -> None:
             component=COMPONENT,
             fields=["API.Port"],
         )
+
+
+def _host_advice(host: str) -> str:
+    advice = "API.Host (--api-host) is a name such as localhost, or an address: 127.0.0.1"
+    if "://" in host:
+        return (
+            f"{advice}; leave out `{host.partition('://')[0]}://`, and set API.TLS.UseTLS for TLS"
+        )
+    if host.startswith("["):
+        return f"{advice}; leave out the brackets"
+    if host.count(":") == 1:
+        return f"{advice}; give the port apart: `--api-port {host.partition(':')[2]}`"
+    return advice
 
 
 def _reason(exc: http.client.HTTPException) -> str:

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from bacalhau.client.failures import failure_from_answer
-from bacalhau.errors import Code, InternalError
+from bacalhau.errors import Code, InternalError, UserError
 from bacalhau.models.api import (
     AliveResponse,
     GetAgentConfigResponse,
@@ -219,11 +219,27 @@ def logs_target(job_id: str, *, execution_id: str, follow: bool, tail: bool) -> 
 
 
 def _job_path(job_id: str) -> str:
-    return f"{_JOBS}/{quote(job_id, safe='')}"
+    return f"{_JOBS}/{_segment(job_id, 'job')}"
 
 
 def _node_path(node_id: str) -> str:
-    return f"{_NODES}/{quote(node_id, safe='')}"
+    return f"{_NODES}/{_segment(node_id, 'node')}"
+
+
+def _segment(reference: str, kind: str) -> str:
+    """Return an id as a part of a path.
+
+    Raises:
+        UserError: it is empty; the server would take the path for that of the list.
+    """
+    if not reference:
+        raise UserError(
+            f"the id of the {kind} is empty",
+            hint=f"give the id of a {kind}, or its beginning: `bacalhau {kind} list` shows them",
+            component="APIClient",
+            fields=[f"{kind.title()}ID"],
+        )
+    return quote(reference, safe="")
 
 
 def _given(*pairs: tuple[str, str]) -> list[tuple[str, str]]:

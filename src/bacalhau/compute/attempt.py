@@ -23,6 +23,7 @@ from bacalhau.ports import TaskRun
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bacalhau.compute.fetching import Fetching
     from bacalhau.compute.plugins import Plugins
     from bacalhau.compute.records import Records
     from bacalhau.models import InputSource, Resources
@@ -46,6 +47,7 @@ class Surroundings:
     plugins: Plugins
     workspace: Workspace
     clock: Clock
+    fetching: Fetching
     read_timeout_seconds: float
 
 
@@ -167,12 +169,14 @@ class Attempt:
         try:
             async with asyncio.TaskGroup() as group:
                 noting = group.create_task(self._note_start())
-                volumes = await fetch(
-                    inputs,
-                    files.input_directories,
-                    self._around.plugins.sources,
-                    limit_seconds=self._around.read_timeout_seconds,
-                )
+                with self._around.fetching.watch(self._record.id) as watch:
+                    volumes = await fetch(
+                        inputs,
+                        files.input_directories,
+                        self._around.plugins.sources,
+                        limit_seconds=self._around.read_timeout_seconds,
+                        watch=watch,
+                    )
                 noting.cancel()
         except ExceptionGroup as several:
             raise several.exceptions[0] from several

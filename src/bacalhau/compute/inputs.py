@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Sequence
     from pathlib import Path
 
+    from bacalhau.compute.fetching import InputWatch
     from bacalhau.compute.plugins import Offers, Plugins
     from bacalhau.models import InputSource, Task
     from bacalhau.ports import InputPlan, Source, Volume
@@ -46,10 +47,12 @@ async def fetch(
     sources: Offers[Source],
     *,
     limit_seconds: float,
+    watch: InputWatch,
 ) -> tuple[Volume, ...]:
     """Fetch all inputs at once, each into its own directory; parents come before what is in them.
 
-    ``limit_seconds`` bounds the listing of each; a transfer takes as long as it makes progress.
+    ``limit_seconds`` bounds the listing of each; a transfer takes as long as it makes progress,
+    which ``watch`` is told of.
 
     Cancellation: partial files may be left in the directories.
 
@@ -57,17 +60,22 @@ async def fetch(
         BacalhauError: the first input, in the order of the job, that could not be fetched.
     """
     volumes = await _all_of(
-        _fetch(source, directory, sources, limit_seconds)
+        _fetch(source, directory, sources, limit_seconds, watch)
         for source, directory in zip(inputs, directories, strict=True)
     )
     return tuple(sorted(volumes, key=lambda volume: PurePosixPath(volume.target).parts))
 
 
 async def _fetch(
-    wanted: InputSource, directory: Path, sources: Offers[Source], limit_seconds: float
+    wanted: InputSource,
+    directory: Path,
+    sources: Offers[Source],
+    limit_seconds: float,
+    watch: InputWatch,
 ) -> Volume:
     plan = await _plan(wanted, sources, limit_seconds)
-    return await _source(wanted, sources).fetch(wanted, plan, directory, _unwatched)
+    watch.expect(plan)
+    return await _source(wanted, sources).fetch(wanted, plan, directory, watch.advance)
 
 
 async def _plan(wanted: InputSource, sources: Offers[Source], limit_seconds: float) -> InputPlan:
@@ -94,10 +102,6 @@ def _source(wanted: InputSource, sources: Offers[Source]) -> Source:
             retryable=True,
         )
     return source
-
-
-def _unwatched(size_bytes: int, objects: int) -> None:
-    """Progress is of no interest to anybody yet."""
 
 
 async def _all_of(waits: Iterable[Coroutine[None, None, T]]) -> list[T]:

@@ -18,6 +18,7 @@ from bacalhau.protocol.messages import (
     Hello,
     Rejoin,
     Report,
+    Underway,
     Welcome,
 )
 from bacalhau.protocol.sequence import Patience
@@ -25,6 +26,7 @@ from bacalhau.protocol.sequence import Patience
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bacalhau.compute.fetching import Fetching
     from bacalhau.compute.inbox import Inbox
     from bacalhau.compute.options import ComputeOptions
     from bacalhau.compute.records import Records
@@ -64,6 +66,7 @@ class Link:
         endpoint: Endpoint,
         records: Records,
         inbox: Inbox,
+        fetching: Fetching,
         portrait: SelfPortrait,
         clock: Clock,
         random: Random,
@@ -75,6 +78,7 @@ class Link:
         self._records = records
         self._store = records.store
         self._inbox = inbox
+        self._fetching = fetching
         self._portrait = portrait
         self._clock = clock
         self._random = random
@@ -124,6 +128,7 @@ class Link:
             group.create_task(self._acknowledge(session))
             group.create_task(self._beat(session))
             group.create_task(self._report(session))
+            group.create_task(self._tell_underway(session))
 
     # -- what we say --------------------------------------------------------------------
 
@@ -176,6 +181,20 @@ class Link:
             await self._forget_delivered(session)
             await self._send(session, Report(executions=await self._live(), received=received))
             await asyncio.sleep(self._options.report_seconds)
+
+    async def _tell_underway(self, session: Session) -> None:
+        """Say how far inputs have come, and once that none are fetched any more."""
+        while True:
+            await self._fetching.wait_any()
+            has_told = False
+            while True:
+                await asyncio.sleep(self._options.underway_seconds)
+                events = self._fetching.events(self._clock.now_ns())
+                if events or has_told:
+                    await self._send(session, Underway(events=events))
+                has_told = bool(events)
+                if not events:
+                    break
 
     async def _acknowledge(self, session: Session) -> None:
         assert session.receiver is not None, "acknowledgements follow the Welcome"

@@ -23,6 +23,7 @@ class ComputeOptions:
         read_timeout_seconds: The longest time to list one input.
         heartbeat_seconds: Time between signs of life.
         silent_heartbeats: After so many of them without a word, Hello is said instead.
+        underway_seconds: Time between words on how far inputs have come, while there are any.
         report_seconds: Time between reports of everything that has not ended.
         hello_seconds: How long to wait for the first Welcome; doubled with each attempt.
         hello_limit_seconds: The longest wait for a Welcome.
@@ -47,6 +48,7 @@ class ComputeOptions:
     read_timeout_seconds: float = 300.0
     heartbeat_seconds: float = 15.0
     silent_heartbeats: int = 4
+    underway_seconds: float = 1.0
     report_seconds: float = 30.0
     hello_seconds: float = 1.0
     hello_limit_seconds: float = 30.0

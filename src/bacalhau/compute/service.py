@@ -11,6 +11,7 @@ import structlog
 from bacalhau.compute.attempt import Surroundings
 from bacalhau.compute.bidder import Bidder
 from bacalhau.compute.bidding import BidPolicy
+from bacalhau.compute.fetching import Fetching
 from bacalhau.compute.inbox import Inbox
 from bacalhau.compute.ledger import Ledger
 from bacalhau.compute.link import Link
@@ -27,6 +28,7 @@ from bacalhau.models.debug import ActiveExecution, ComputeDebug
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from bacalhau.compute.cache.keeper import InputKeeper
     from bacalhau.models import ComputeNodeInfo, ExecutionID, NodeInfo, Resources
     from bacalhau.ports import (
         Clock,
@@ -53,6 +55,7 @@ class ComputeNode:
         info: Who the node is: id, type, labels, version. What it offers is filled in.
         capacity: What it offers to all executions together.
         engines: By type; so are ``sources`` and ``publishers``.
+        cache: Of inputs, to tell of it.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class ComputeNode:
         clock: Clock,
         random: Random,
         ids: Ids,
+        cache: InputKeeper | None = None,
         options: ComputeOptions | None = None,
     ) -> None:
         self._options = options or ComputeOptions()
@@ -78,6 +82,8 @@ class ComputeNode:
         self._clock = clock
         self._random = random
         self._ids = ids
+        self._cache = cache
+        self._fetching = Fetching()
         self._records = Records(store, clock)
         self._ledger = Ledger(capacity)
         self._plugins = Plugins(
@@ -144,6 +150,7 @@ class ComputeNode:
         return ComputeDebug(
             active_jobs=[_active(record) for record in live],
             jobs_completed=self._records.completed,
+            input_cache=self._cache.statistics() if self._cache is not None else None,
         )
 
     def _surroundings(self) -> Surroundings:
@@ -152,6 +159,7 @@ class ComputeNode:
             plugins=self._plugins,
             workspace=self._workspace,
             clock=self._clock,
+            fetching=self._fetching,
             read_timeout_seconds=self._options.read_timeout_seconds,
         )
 
@@ -177,6 +185,7 @@ class ComputeNode:
             endpoint=endpoint,
             records=self._records,
             inbox=Inbox(self._records, self._workforce, self._clock),
+            fetching=self._fetching,
             portrait=self._portrait,
             clock=self._clock,
             random=self._random,

@@ -202,6 +202,9 @@ class DiskWorkspace:
         """Return the directories of inputs and of output of all executions that have any."""
         with disk("look for files of executions that have ended"):
             jobs = [path for path in directories_in(self._root) if path.name != OUTPUT]
+            for job in jobs:
+                with contextlib.suppress(OSError):  # it has executions
+                    job.rmdir()
             inputs = [path for job in jobs for path in directories_in(job)]
             return inputs, directories_in(self._root / OUTPUT)
 

@@ -76,6 +76,19 @@ def read_document(path: Path) -> dict[str, Any]:
     return document
 
 
+def is_file(path: Path) -> bool:
+    """Tell whether the file of a data directory is there.
+
+    Raises:
+        UserError: code ``ConfigurationError``; that cannot be found out.
+    """
+    try:
+        return path.is_file()
+    except OSError as exc:
+        hint = "name a directory that you may read with --data-dir, or in BACALHAU_DIR"
+        raise _error(path, f"cannot be read: {exc.strerror}", hint) from exc
+
+
 class _Reader:
     """Walks through the sections of one file."""
 

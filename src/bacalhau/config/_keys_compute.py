@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bacalhau.config.key import MAX_PORT, Key, one_of
+from bacalhau.config.key import MAX_PORT, Key, one_of, share_of
+from bacalhau.lib.units import parse_bytes
 
 _CAPACITY = "Compute.AllocatedCapacity"
 _LIMITS = "BACALHAU_NODE_COMPUTE_CAPACITY_TOTALRESOURCELIMITS"
@@ -67,6 +68,11 @@ COMPUTE_KEYS = (
         "Folders of this node that jobs may use, as patterns with :ro or :rw.",
         node_aliases=("BACALHAU_NODE_ALLOWLISTEDLOCALPATHS",),
     ),
+    Key(
+        "Compute.AllowListedS3Endpoints",
+        (),
+        "S3 servers, besides AWS, that jobs may have asked with the node's own credentials.",
+    ),
     Key("Compute.TLS.CACert", "", "Certificates the node trusts.", is_pending=True),
     Key("Compute.TLS.RequireTLS", False, "Connect to orchestrators with TLS.", is_pending=True),
     Key("Compute.Env.AllowList", (), "Variables of the node that jobs may use.", is_pending=True),
@@ -101,6 +107,24 @@ INPUT_KEYS = (
     ),
     Key("InputSources.ReadTimeout", "5m0s", "Longest time to list an input.", is_duration=True),
     Key("InputSources.MaxRetryCount", 3, "Attempts after the first for a URL."),
+    Key(
+        "InputSources.MountReadOnly",
+        False,
+        "Let tasks read, but not change, their copies of inputs; then they cost no copying.",
+    ),
+    Key(
+        "InputSources.Cache.Size",
+        "10%",
+        "Disk space for inputs that are kept for later tasks: an amount, or a percentage of what "
+        "is free; 0 keeps none.",
+        check=share_of(parse_bytes),
+    ),
+    Key(
+        "InputSources.Cache.VerifyInterval",
+        "24h0m0s",
+        "Time after which a kept input is hashed again before it is used; 0s for each time.",
+        is_duration=True,
+    ),
     Key(
         "InputSources.Types.IPFS.Endpoint",
         "",

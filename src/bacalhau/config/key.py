@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 Value = str | int | bool | tuple[str, ...]
 
 MAX_PORT = 65_535
+
+_PERCENTAGE = re.compile(r"[0-9]+(\.[0-9]+)?%")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,18 @@ class Key:
 def variable_name(name: str) -> str:
     """Return the environment variable of a key or a section."""
     return "BACALHAU_" + name.upper().replace(".", "_")
+
+
+def share_of(parse: Callable[[str], object]) -> Callable[[str], None]:
+    """Return a check that a text is a percentage from 0% to 100%, or what ``parse`` takes."""
+
+    def check(text: str) -> None:
+        if not text.endswith("%"):
+            parse(text)
+        elif not _PERCENTAGE.fullmatch(text) or float(text[:-1]) > 100:
+            raise ValueError("a percentage is between 0% and 100%")
+
+    return check
 
 
 def one_of(*words: str) -> Callable[[str], None]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bacalhau.config._casting import cast
-from bacalhau.config._files import FileValues
+from bacalhau.config._files import FileValues, is_file
 from bacalhau.config._names import CODE, find_key
 from bacalhau.config.key import variable_name
 from bacalhau.config.keys import KEYS, SECTIONS, Key, Value
@@ -84,7 +84,7 @@ class Settings:
         """
         settings = cls.load(environment, assignments, files, is_node=is_node)
         path = None if files else settings.default_file
-        if path is None or not path.is_file():
+        if path is None or not is_file(path):
             return settings
         return cls.load(environment, assignments, [path], is_node=is_node)
 

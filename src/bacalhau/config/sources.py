@@ -40,7 +40,7 @@ def bare_key(name: str) -> Key:
         return key
     if key is not None:
         raise _error(f"{key.name} needs a value", f"write {key.name}=VALUE", key.name)
-    if Path(name).is_file():
+    if _is_file(name):
         hint = "rename the file, or write KEY=VALUE to set a key"
         raise _error(f"config files must end in .yaml or .yml: {name}", hint, name)
     raise _error(
@@ -56,11 +56,21 @@ def _file(argument: str) -> Path:
     except RuntimeError as exc:
         raise _error(f"no home directory for {argument}", "name the whole path", argument) from exc
     hint = "name a YAML file that exists, or write KEY=VALUE"
-    if path.is_dir():
-        raise _error(f"config file {path} is a directory", hint, argument)
-    if not path.exists():
-        raise _error(f"config file {path} does not exist", hint, argument)
+    try:
+        if path.is_dir():
+            raise _error(f"config file {path} is a directory", hint, argument)
+        if not path.exists():
+            raise _error(f"config file {path} does not exist", hint, argument)
+    except OSError as exc:
+        raise _error(f"config file {path} cannot be read: {exc.strerror}", hint, argument) from exc
     return path
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except OSError:  # Not all that is written there can be a name.
+        return False
 
 
 def _error(message: str, hint: str, field: str) -> UserError:

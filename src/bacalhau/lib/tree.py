@@ -64,6 +64,14 @@ class Tree:
         with self._directory(above) as parent:
             os.rename(name, last, src_dir_fd=self._root, dst_dir_fd=parent)
 
+    def link(self, source: Path, name: str) -> None:
+        """Let a name in the root stand for an existing file, which gets one more name thereby.
+
+        Raises:
+            OSError: the name is taken, the file is on another disk, or the disk refuses.
+        """
+        os.link(source, name, dst_dir_fd=self._root, follow_symlinks=False)
+
     def discard(self, name: str) -> None:
         """Remove a file from the root, if it is there."""
         with suppress(FileNotFoundError):

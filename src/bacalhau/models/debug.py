@@ -19,11 +19,28 @@ class ActiveExecution(Model, frozen=True, kw_only=True):
     allocated_resources: AllocatedResources
 
 
+class InputCacheState(Model, frozen=True, kw_only=True):
+    """What the cache of inputs holds, and what it did since the node started.
+
+    ``hits`` and ``misses`` count files; ``damaged`` are those that had to be fetched anew because
+    their bytes had changed on the disk.
+    """
+
+    limit_bytes: int = always(0)
+    size_bytes: int = always(0)
+    objects: int = always(0)
+    hits: int = always(0)
+    misses: int = always(0)
+    evicted: int = always(0)
+    damaged: int = always(0)
+
+
 class ComputeDebug(Model, frozen=True, kw_only=True):
     """What a compute node does, and how many executions it has completed since it started."""
 
     active_jobs: list[ActiveExecution] = always_list()
     jobs_completed: int = always(0, name="jobsCompleted")
+    input_cache: InputCacheState | None = None
 
 
 class AgentDebug(Model, frozen=True, kw_only=True, omit_defaults=True):
@@ -32,3 +49,4 @@ class AgentDebug(Model, frozen=True, kw_only=True, omit_defaults=True):
     active_jobs: list[ActiveExecution] | None = None
     discovered_nodes: list[NodeState] = always_list()
     jobs_completed: int | None = msgspec.field(default=None, name="jobsCompleted")
+    input_cache: InputCacheState | None = None

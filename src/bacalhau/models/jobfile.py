@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from bacalhau.errors import UserError, ValidationError
@@ -26,6 +27,8 @@ _FIELDS = (
     "Tasks",
 )
 _SHOWN_COLUMNS = 80
+_SHAPE = "a job file has fields such as Name, Type and Tasks"
+_DESCRIPTION = re.compile(r"\s*(\x1b\[\d*m)?ID += [^\n]*\nName +=")
 _SYSTEM_FIELDS = ("ID", "State", "Version", "Revision", "CreateTime", "ModifyTime")
 _WRAPPER_FIELDS = frozenset({"job", "executions", "history"})
 _KNOWN = {name.lower(): name for name in (*_FIELDS, *_SYSTEM_FIELDS)}
@@ -41,10 +44,21 @@ def load_job(text: str) -> tuple[Job, list[str]]:
         UserError: not YAML, with line and column; an unknown field; or as ``decode_job``.
     """
     if not text.strip():
-        raise UserError("no content provided")
+        raise UserError("no content provided", hint=_SHAPE)
+    if _DESCRIPTION.match(text):
+        raise UserError(
+            "this is the description of a job for people, not a job file",
+            hint="`bacalhau job describe --spec JOB | bacalhau job run` runs a job once more",
+        )
     data = _unwrapped(_parse(text))
+    if data is None:
+        raise ValidationError("empty/nil job", hint=_SHAPE)
     if not isinstance(data, dict):
-        return decode_job(data)
+        try:
+            return decode_job(data)
+        except ValidationError as exc:
+            exc.hint = _SHAPE
+            raise
     unknown = [key for key in data if key.lower() not in _KNOWN]
     try:
         job, warnings = decode_job(data)

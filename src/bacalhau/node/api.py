@@ -65,6 +65,7 @@ async def start_api(
         store=store,
         transport=host.transport,
         nodes=orchestrator.registry,
+        underway=orchestrator.underway,
         sign=LateSigner(host, stack).sign,
     )
     certificate = api_certificate(host)

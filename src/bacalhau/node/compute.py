@@ -15,6 +15,7 @@ from bacalhau.compute.workspace import open_workspace
 from bacalhau.lib.build import build_fields
 from bacalhau.models import BuildVersionInfo, NodeInfo, NodeType
 from bacalhau.node.accounts import regular_accounts
+from bacalhau.node.input_cache import open_cache
 from bacalhau.node.labels import node_labels
 from bacalhau.node.plugins import open_plugins
 from bacalhau.ports import PluginContext
@@ -43,12 +44,14 @@ async def start_compute(
     """
     directory = host.directory / "compute"
     directory.mkdir(mode=0o700, exist_ok=True)
+    cache = await open_cache(directory / "cache", host, stack)
     context = PluginContext(
         node_id=host.node_id,
         data_directory=host.directory,
         settings=host.settings,
-        clock=host.wall,
+        clock=host.clock,
         ids=host.ids,
+        cache=cache,
     )
     store = await stack.enter_async_context(SQLiteExecutionStore.open(directory / "executions.db"))
     plugins = await open_plugins(host.classes, context, stack)
@@ -68,6 +71,7 @@ async def start_compute(
         clock=host.clock,
         random=host.random,
         ids=host.ids,
+        cache=cache,
         options=replace(ComputeOptions.of(host.settings), leaves_tasks=leaves_tasks),
     )
     await stack.enter_async_context(node.run())

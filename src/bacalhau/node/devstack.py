@@ -20,7 +20,7 @@ import structlog
 
 from bacalhau.config import KEYS, Settings
 from bacalhau.errors import BacalhauError, Code, TransientError, UserError
-from bacalhau.lib.clock import SteadyClock, SystemClock
+from bacalhau.lib.clock import SystemClock
 from bacalhau.lib.ids import RandomIds
 from bacalhau.models import NodeID
 from bacalhau.node.api import start_api
@@ -31,7 +31,6 @@ from bacalhau.node.identity import locked
 from bacalhau.node.orchestrator import start_orchestrator
 from bacalhau.node.plugins import find_plugins
 from bacalhau.node.process import (
-    clock_was_set_back,
     first_error,
     listening_on_an_address,
     stop_on_signals,
@@ -152,7 +151,7 @@ def _hosts(settings: Settings, plan: StackPlan, directory: Path) -> list[Host]:
     """Return the nodes, the orchestrator first."""
     classes = find_plugins(settings)
     transport, ids = MemoryTransport(), RandomIds()
-    clock, wall = SteadyClock(SystemClock(), clock_was_set_back), SystemClock()
+    clock = SystemClock()
     chance = random.Random()  # noqa: S311 - spreads load, guards nothing
     count = plan.orchestrators + plan.hybrids + plan.computes
     hosts = []
@@ -167,7 +166,6 @@ def _hosts(settings: Settings, plan: StackPlan, directory: Path) -> list[Host]:
                 classes=_failing(classes) if is_bad else classes,
                 transport=transport,
                 clock=clock,
-                wall=wall,
                 random=chance,
                 ids=ids,
             )

@@ -116,8 +116,9 @@ def _holder(descriptor: int) -> str:
 
 
 def _unwritable(directory: Path, exc: OSError) -> UserError:
+    reason = "it is not a directory" if isinstance(exc, FileExistsError) else exc.strerror
     return UserError(
-        f"data directory {directory} cannot be written: {exc.strerror}",
+        f"data directory {directory} cannot be written: {reason}",
         code=Code.CONFIGURATION,
         hint="make it writable, or name another with --data-dir",
         fields=["DataDir"],

@@ -17,7 +17,7 @@ import structlog
 from bacalhau.api import check_address
 from bacalhau.errors import BacalhauError, Code, UserError
 from bacalhau.lib.addresses import resolve_address
-from bacalhau.lib.clock import SteadyClock, SystemClock
+from bacalhau.lib.clock import SystemClock
 from bacalhau.lib.ids import RandomIds
 from bacalhau.node.api import start_api
 from bacalhau.node.auth import start_access
@@ -72,8 +72,7 @@ def serve(settings: Settings) -> int:
             settings=settings,
             classes=find_plugins(settings),
             transport=MemoryTransport(),
-            clock=SteadyClock(SystemClock(), clock_was_set_back),
-            wall=SystemClock(),
+            clock=SystemClock(),
             random=random.Random(),  # noqa: S311 - spreads load, guards nothing
             ids=ids,
         )
@@ -123,15 +122,6 @@ async def wait_joined(host: Host, orchestrator: Orchestrator) -> None:
             await orchestrator.registry.wait_joined(host.node_id)
     except TimeoutError:
         log.warning("node_joins_late", node_id=host.node_id)
-
-
-def clock_was_set_back(seconds: float) -> None:
-    """Tell it; see ``SteadyClock`` for what follows."""
-    log.warning(
-        "clock_was_set_back",
-        seconds=round(seconds, 3),
-        hint="times are ahead until the date has caught up; let the machine's clock be kept by NTP",
-    )
 
 
 def first_error(group: BaseExceptionGroup[BacalhauError]) -> BacalhauError:

@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Host:
-    """One process: its name, its place on disk, and the seams all roles are given.
-
-    ``clock`` gives the times that are stored and compared. ``wall`` is the machine's own clock,
-    for those who talk to others about time: signatures, and tasks.
-    """
+    """One process: its name, its place on disk, and the seams all roles are given."""
 
     node_id: NodeID
     directory: Path
@@ -28,6 +24,5 @@ class Host:
     classes: PluginClasses
     transport: Transport
     clock: Clock
-    wall: Clock
     random: Random
     ids: Ids

@@ -46,6 +46,8 @@ class LateSigner:
     async def _open(self) -> ResultSigner:
         from bacalhau.s3.client import S3Client
         from bacalhau.s3.signing import ResultSigner
+        from bacalhau.s3.trust import KEY
 
-        client = S3Client.open(self._host.wall, connections=_CONNECTIONS)
+        trusted = self._host.settings.words(KEY)
+        client = S3Client.open(self._host.clock, connections=_CONNECTIONS, trusted=trusted)
         return ResultSigner(await self._stack.enter_async_context(client))

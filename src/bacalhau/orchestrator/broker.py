@@ -22,7 +22,7 @@ from bacalhau.scheduling.plan import Claim
 if TYPE_CHECKING:
     from bacalhau.models import Evaluation, JobID
 
-_Key = tuple[int, int, int]
+_Key = tuple[int, int]
 
 
 class _Standing(enum.Enum):
@@ -41,7 +41,7 @@ class _Entry:
     Attributes:
         stored: Evaluations in the store that the next look settles.
         latest: The most recent evaluation, stored or not.
-        key: Place in the queue: priority, then age.
+        key: Place in the queue: priority, then who asked first.
         again: Something asked for it while a worker had it.
         shape: The shape under which it waits for capacity, or was last woken from.
         epoch: The broker's epoch when a worker took it.
@@ -57,7 +57,7 @@ class _Entry:
 
 
 class Broker:
-    """A queue of jobs to look at, by priority, then age."""
+    """A queue of jobs to look at, by priority, then who asked first."""
 
     def __init__(self) -> None:
         self._entries: dict[JobID, _Entry] = {}
@@ -75,7 +75,8 @@ class Broker:
         """Ask for a look at the evaluation's job, whatever it is waiting for."""
         entry = self._entries.get(evaluation.job_id)
         if entry is None:
-            key = (-evaluation.priority, evaluation.create_time, next(self._counter))
+            # Not by date: a clock that is set back would let the young go first for as long.
+            key = (-evaluation.priority, next(self._counter))
             entry = self._entries[evaluation.job_id] = _Entry(evaluation, key)
             self._push_ready(evaluation.job_id, entry)
         elif entry.standing is _Standing.CLAIMED:

@@ -17,14 +17,21 @@ _MAX_NUMBER = 2**32 - 1
 
 @dataclass(frozen=True, slots=True)
 class HistoryToken:
-    """The page of events that begins at ``next_seq``; ``limit`` 0 is the server's choice."""
+    """The page of events that begins at ``next_seq``; ``limit`` 0 is the server's choice.
+
+    ``shown_at`` is the time, in seconds since 1970, of the last unrecorded event that was shown; 0
+    if there was none. Then the token has the form of v1.5.
+    """
 
     limit: int = 0
     next_seq: int = 1
+    shown_at: int = 0
 
     def encode(self) -> str:
         """Return the text that a client sends back."""
         plain = f":N:{self.limit}:{self.next_seq}"
+        if self.shown_at:
+            plain += f":{self.shown_at}"
         return base64.urlsafe_b64encode(plain.encode()).rstrip(b"=").decode()
 
     @classmethod
@@ -45,16 +52,16 @@ class HistoryToken:
             ) from exc
 
 
-def _numbers(text: str) -> tuple[int, int]:
+def _numbers(text: str) -> list[int]:
     padded = text + "=" * (-len(text) % 4)
     try:
         plain = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError) as exc:
         raise ValueError("it is not base64 of text") from exc
     parts = plain.split(":")
-    if len(parts) != 4:
+    if len(parts) not in (4, 5):
         raise ValueError(f"it has {len(parts)} parts instead of 4")
-    return _number(parts[2]), _number(parts[3])
+    return [_number(part) for part in parts[2:]]
 
 
 def _number(text: str) -> int:

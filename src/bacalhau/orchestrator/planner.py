@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bacalhau.orchestrator.deadlines import Deadlines
     from bacalhau.orchestrator.registry import NodeRegistry
     from bacalhau.orchestrator.wall_time import WallTime
-    from bacalhau.ports import Clock, Ids, JobStore, Random
+    from bacalhau.ports import Ids, JobStore, Random
 
 SCHEDULERS: dict[JobType, Scheduler] = {
     JobType.BATCH: schedule_batch,
@@ -52,11 +52,10 @@ class Planner:
         broker: Broker,
         registry: NodeRegistry,
         deadlines: Deadlines,
-        clock: Clock,
+        clock: WallTime,
         random: Random,
         ids: Ids,
         wake: Callable[[NodeID], None],
-        wall_time: WallTime,
         backstop_seconds: float = BACKSTOP_SECONDS,
     ) -> None:
         self._store = store
@@ -68,7 +67,6 @@ class Planner:
         self._ids = ids
         self._wake = wake
         self._backstop_seconds = backstop_seconds
-        self._wall_time = wall_time
 
     async def work(self) -> None:
         """Look at one job after another, for ever."""
@@ -112,7 +110,7 @@ class Planner:
             snapshot = self._store.snapshot(claim.evaluation.job_id)
             if snapshot is None:
                 return None
-            plan = self._plan(JobDraft(snapshot, self._wall_time.now_ns()), claim)
+            plan = self._plan(JobDraft(snapshot, self._clock.now_ns()), claim)
             if plan.changes is None:
                 return plan
             # Booked before the write, so that no other worker gives the same room away meanwhile.
@@ -158,5 +156,5 @@ class Planner:
             draw=self._random.random,
             new_execution_id=lambda: ExecutionID(f"e-{self._ids.uuid()}"),
             backstop_seconds=self._backstop_seconds,
-            present=self._wall_time.present,
+            present=self._clock.present,
         )

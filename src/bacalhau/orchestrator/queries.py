@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, get_args
 
 from bacalhau.errors import UserError
 from bacalhau.lib.timestamps import parse_rfc3339
-from bacalhau.models import ComputeState, Connection, ExecutionID, HistoryType
+from bacalhau.models import ComputeState, Connection, ExecutionID, HistoryType, JobHistory
 from bacalhau.orchestrator.log_source import (
     await_execution,
     closing_stream,
@@ -20,10 +20,11 @@ from bacalhau.orchestrator.references import find_execution, find_job, find_node
 from bacalhau.ports.paging import JobOrder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
     from bacalhau.lifecycle.changes import JobSnapshot
-    from bacalhau.models import Execution, Job, JobHistory, JobID, NodeState, SpecConfig
+    from bacalhau.models import Execution, Job, JobID, NodeState, SpecConfig
+    from bacalhau.orchestrator.underway import UnderwayEvents
     from bacalhau.ports import JobPage, JobQuery, JobStore, Transport
     from bacalhau.protocol.messages import LogFrame
 
@@ -72,6 +73,7 @@ class Queries:
         store: The truth.
         transport: The way to the nodes, for their logs.
         nodes: Who takes part.
+        underway: What executions are doing right now.
         sign: Turns the place of a result into one that clients can read without credentials.
     """
 
@@ -81,11 +83,13 @@ class Queries:
         store: JobStore,
         transport: Transport,
         nodes: NodeDirectory,
+        underway: UnderwayEvents,
         sign: Callable[[SpecConfig], Awaitable[SpecConfig]],
     ) -> None:
         self._store = store
         self._transport = transport
         self._nodes = nodes
+        self._underway = underway
         self._sign = sign
 
     def job(self, reference: str) -> Job:
@@ -119,15 +123,32 @@ class Queries:
             found.reverse()
         return found[: limit or None]
 
-    async def whole_history(self, job_id: JobID) -> Sequence[JobHistory]:
-        """Return all events of a job, in order."""
-        return await self._store.history(job_id)
+    async def whole_history(self, snapshot: JobSnapshot) -> Sequence[JobHistory]:
+        """Return all events of a job, in order, and at the end what it is doing right now."""
+        return [*await self._store.history(snapshot.job.id), *self._doing(snapshot)]
+
+    def _doing(self, snapshot: JobSnapshot) -> Iterator[JobHistory]:
+        """Yield an event for each execution that tells what it does; no history records them."""
+        for execution in snapshot.executions:
+            told = None
+            if not execution.is_terminal:
+                told = self._underway.find(execution.node_id, execution.id)
+            if told is not None:
+                yield JobHistory(
+                    seq_num=0,
+                    type=HistoryType.EXECUTION_LEVEL,
+                    job_id=snapshot.job.id,
+                    execution_id=execution.id,
+                    event=told,
+                    time=told.timestamp,
+                )
 
     async def history(self, reference: str, query: HistoryQuery) -> tuple[list[JobHistory], str]:
         """Return one page of events, and the token to ask for more with.
 
         The token is empty once everything has been told and nothing more will come: the job, or
-        the execution asked for, has ended. Clients wait for a job by asking until then.
+        the execution asked for, has ended. Clients wait for a job by asking until then. Behind all
+        that is recorded comes what executions are doing right now, each word of it once.
 
         Raises:
             UserError: the token cannot be read.
@@ -147,7 +168,13 @@ class Queries:
         )
         if has_ended and not has_more:
             return items, ""
-        return items, HistoryToken(limit=asked, next_seq=next_seq).encode()
+        shown_at = start.shown_at
+        if not has_more:
+            doing = [item for item in self._doing(snapshot) if wanted(item)]
+            fresh = [item for item in doing if _second(item) > shown_at]
+            items += fresh
+            shown_at = max([shown_at, *map(_second, fresh)])
+        return items, HistoryToken(asked, next_seq, shown_at).encode()
 
     async def _scan(
         self, job_id: JobID, next_seq: int, limit: int, wanted: Callable[[JobHistory], bool]
@@ -228,6 +255,10 @@ class Queries:
             AmbiguousError: code ``MultipleNodesFound``.
         """
         return find_node(self._nodes.states(), reference)
+
+
+def _second(event: JobHistory) -> int:
+    return parse_rfc3339(event.time) // 1_000_000_000
 
 
 def _event_filter(query: HistoryQuery, execution_id: ExecutionID) -> Callable[[JobHistory], bool]:

@@ -20,6 +20,7 @@ from bacalhau.orchestrator.intake import Intake
 from bacalhau.orchestrator.planner import Planner
 from bacalhau.orchestrator.registry import NodeRegistry
 from bacalhau.orchestrator.sessions import Session
+from bacalhau.orchestrator.underway import UnderwayEvents
 from bacalhau.orchestrator.wall_time import WallTime
 from bacalhau.protocol.messages import (
     ORCHESTRATOR,
@@ -29,6 +30,7 @@ from bacalhau.protocol.messages import (
     Hello,
     Rejoin,
     Report,
+    Underway,
     Welcome,
 )
 from bacalhau.scheduling.deadlines import BACKSTOP_SECONDS, next_deadline
@@ -74,10 +76,10 @@ class Orchestrator:
         self._options = options or OrchestratorOptions()
         self._store = store
         self._transport = transport
-        self._clock = clock
-        self._wall_time = WallTime(clock)
+        self._clock = clock = WallTime(clock)
         self._sessions: dict[NodeID, tuple[Session, asyncio.Task[None]]] = {}
         self.broker = Broker()
+        self.underway = UnderwayEvents(clock)
         self.deadlines = Deadlines(clock)
         self.registry = NodeRegistry(
             store=store,
@@ -96,7 +98,6 @@ class Orchestrator:
             random=random,
             ids=ids,
             wake=self._wake,
-            wall_time=self._wall_time,
             backstop_seconds=self._options.backstop_seconds,
         )
         self.intake = Intake(
@@ -213,6 +214,8 @@ class Orchestrator:
         match message:
             case Heartbeat():
                 pass
+            case Underway(events=events):
+                self.underway.tell(session.node_id, events)
             case Ack(seq=seq):
                 await session.acknowledged(seq)
             case Report(executions=executions, received=received):
@@ -270,7 +273,7 @@ class Orchestrator:
                     snapshot.job,
                     snapshot.executions,
                     self._options.backstop_seconds,
-                    self._wall_time.present,
+                    self._clock.present,
                 )
                 self.deadlines.set(job.id, moment)
 

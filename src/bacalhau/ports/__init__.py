@@ -1,6 +1,7 @@
 """The seams: what the domain needs of the world outside, as Protocols."""
 
 from bacalhau.lifecycle.changes import HistoryDraft, JobChanges, JobSnapshot
+from bacalhau.ports.cache import CacheFill, CacheOrder, InputCache
 from bacalhau.ports.engine import Engine, OutputSink, Stream, TaskExit, TaskRun
 from bacalhau.ports.plugin import Plugin, PluginContext, Volume
 from bacalhau.ports.publisher import Publisher
@@ -17,12 +18,15 @@ from bacalhau.ports.store import (
 from bacalhau.ports.transport import Endpoint, Transport
 
 __all__ = [
+    "CacheFill",
+    "CacheOrder",
     "Clock",
     "Endpoint",
     "Engine",
     "ExecutionStore",
     "HistoryDraft",
     "Ids",
+    "InputCache",
     "InputPlan",
     "JobChanges",
     "JobPage",

@@ -12,7 +12,15 @@ import msgspec
 
 from bacalhau.errors import ConflictError, StaleWriteError
 from bacalhau.lib.timestamps import rfc3339
-from bacalhau.models import Evaluation, EvaluationStatus, HistoryType, JobHistory, JobID
+from bacalhau.models import (
+    Evaluation,
+    EvaluationStatus,
+    HistoryType,
+    Job,
+    JobHistory,
+    JobID,
+    NodeID,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,19 +37,32 @@ _AGAIN = "Nothing was stored. Load the current state and decide again."
 class JobHead(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a store must know of a job to judge a transaction on it.
 
-    ``events`` is the sequence number of the job's last history entry, 0 when it has none.
+    ``events`` is the sequence number of the job's last history entry, 0 when it has none. The
+    other three are what nothing may change, but that a job ends.
     """
 
     revision: int
     generation: int
     events: int
+    namespace: str
+    create_time: int
+    is_ended: bool
 
 
 class ExecutionHead(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a store must know of an execution to judge a transaction on it."""
 
     job_id: JobID
+    node_id: NodeID
     revision: int
+    is_ended: bool
+
+
+class LocalHead(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a compute node's store must know of a record to judge a transaction on it."""
+
+    revision: int
+    is_ended: bool
 
 
 def job_head_after(
@@ -68,12 +89,36 @@ def job_head_after(
             component=JOB_STORE,
         )
     revision = _job_revision_after(changes, stored.revision if stored else 0)
-    for head in executions.values():
-        assert head.job_id == changes.job_id, f"an execution of {head.job_id} stays with it"
     revisions = {execution_id: head.revision for execution_id, head in executions.items()}
     _check_executions(changes.executions, revisions, JOB_STORE)
-    events = (stored.events if stored else 0) + len(changes.history)
-    return JobHead(revision=revision, generation=generation + 1, events=events)
+    _assert_lasting(changes, stored, executions)
+    kept = changes.job or stored
+    assert kept is not None, "a change to a job that is not stored is refused"
+    return JobHead(
+        revision=revision,
+        generation=generation + 1,
+        events=(stored.events if stored else 0) + len(changes.history),
+        namespace=kept.namespace,
+        create_time=kept.create_time,
+        is_ended=kept.is_terminal if isinstance(kept, Job) else kept.is_ended,
+    )
+
+
+def _assert_lasting(
+    changes: JobChanges, stored: JobHead | None, executions: Mapping[ExecutionID, ExecutionHead]
+) -> None:
+    """Assert what no correct author gets wrong, and what updates of stores rely on."""
+    job_id = changes.job_id
+    if changes.job is not None and stored is not None:
+        assert changes.job.namespace == stored.namespace, f"{job_id} keeps its namespace"
+        assert changes.job.create_time == stored.create_time, f"{job_id} keeps its creation time"
+        assert changes.job.is_terminal or not stored.is_ended, f"{job_id} has ended for good"
+    for execution in changes.executions:
+        head = executions.get(execution.id)
+        if head is not None:
+            assert head.job_id == job_id, f"an execution of {head.job_id} stays with it"
+            assert head.node_id == execution.node_id, f"{execution.id} stays on {head.node_id}"
+            assert execution.is_terminal or not head.is_ended, f"{execution.id} has ended for good"
 
 
 def _job_revision_after(changes: JobChanges, stored: int) -> int:
@@ -86,15 +131,20 @@ def _job_revision_after(changes: JobChanges, stored: int) -> int:
     return stored
 
 
-def check_local_changes(changes: LocalChanges, revisions: Mapping[ExecutionID, int]) -> None:
+def check_local_changes(changes: LocalChanges, stored: Mapping[ExecutionID, LocalHead]) -> None:
     """Judge a transaction on a compute node.
 
-    ``revisions`` holds the revision of those of its executions that are stored already.
+    ``stored`` holds those of its executions that are stored already.
 
     Raises:
         StaleWriteError: a revision has moved on, or a new record exists already.
     """
+    revisions = {execution_id: head.revision for execution_id, head in stored.items()}
     _check_executions(changes.executions, revisions, EXECUTION_STORE)
+    for execution in changes.executions:
+        head = stored.get(execution.id)
+        is_back = head is not None and head.is_ended and not execution.state.is_terminal
+        assert not is_back, f"{execution.id} has ended for good"
 
 
 def _check_executions(

@@ -21,18 +21,23 @@ if TYPE_CHECKING:
 
     from bacalhau.config import Settings
     from bacalhau.models import NodeID, SpecConfig
+    from bacalhau.ports.cache import InputCache
     from bacalhau.ports.runtime import Clock, Ids
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PluginContext:
-    """What a plug-in may know of the node that opens it."""
+    """What a plug-in may know of the node that opens it.
+
+    ``cache`` is for sources; without one, every input is fetched anew.
+    """
 
     node_id: NodeID
     data_directory: Path
     settings: Settings
     clock: Clock
     ids: Ids
+    cache: InputCache | None = None
 
 
 class Plugin(Protocol):

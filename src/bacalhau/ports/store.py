@@ -7,6 +7,10 @@ its revision; a write whose record was changed by somebody else in the meantime 
 
 A job with everything that belongs to it has a *generation*, which every write raises by one.
 Decisions that depend on the whole job name the generation they saw.
+
+Some things never change, and stores rely on it: the namespace, type and creation time of a job, and
+the job and node of an execution. What has ended may be amended, but never comes back. An author who
+gets that wrong has a defect; ``ports.guards`` asserts what a store has at hand when it judges.
 """
 
 from __future__ import annotations

@@ -99,6 +99,15 @@ class Heartbeat(Message, frozen=True, kw_only=True):
     load: ComputeNodeInfo
 
 
+class Underway(Message, frozen=True, kw_only=True):
+    """What executions of a node are doing right now; it replaces what was told before.
+
+    Of interest for a moment, such as how much of the inputs has been fetched. Nobody stores it.
+    """
+
+    events: dict[ExecutionID, Event]
+
+
 class Report(Message, frozen=True, kw_only=True):
     """All executions of a node that have not ended, for comparison with what is desired.
 
@@ -121,7 +130,7 @@ FromNode = BidResult | RunResult | ComputeError
 TO_NODE = (AskForBid, CancelExecution)
 FROM_NODE = (BidResult, RunResult, ComputeError)
 Sequenced = ToNode | FromNode
-Signal = Hello | Welcome | Rejoin | Heartbeat | Report | Ack
+Signal = Hello | Welcome | Rejoin | Heartbeat | Underway | Report | Ack
 AnyMessage = Sequenced | Signal
 
 

@@ -31,6 +31,7 @@ from bacalhau.s3.client import S3Client
 from bacalhau.s3.endpoints import DEFAULT_REGION, locate
 from bacalhau.s3.failures import Subject, explained
 from bacalhau.s3.keys import BAD_REQUEST
+from bacalhau.s3.trust import KEY as TRUSTED_KEY
 from bacalhau.s3.upload import PARTS_AT_ONCE, upload
 
 if TYPE_CHECKING:
@@ -80,7 +81,10 @@ class S3Publisher:
         directory = context.data_directory / "compute" / "results" / "s3-publisher"
         prepare_directory(directory)
         with ThreadPoolExecutor(2, thread_name_prefix="s3-publisher") as executor:
-            async with S3Client.open(context.clock, connections=_CONNECTIONS) as client:
+            trusted = context.settings.words(TRUSTED_KEY)
+            async with S3Client.open(
+                context.clock, connections=_CONNECTIONS, trusted=trusted
+            ) as client:
                 yield cls(context, client, directory, executor)
 
     async def is_available(self) -> bool:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from bacalhau.errors import Code, ForbiddenError, UserError
 from bacalhau.s3.client import Bucket
 from bacalhau.s3.credentials import default_endpoint
-from bacalhau.s3.endpoints import locate
-from bacalhau.s3.failures import Subject
+from bacalhau.s3.endpoints import Style, locate
+from bacalhau.s3.failures import UNLISTED_HINT, Subject
 from bacalhau.s3.keys import BAD_REQUEST
 
 if TYPE_CHECKING:
@@ -22,16 +22,29 @@ async def reach(
     region: str = "",
     anonymous: bool = False,
     allow_anonymous: bool = False,
+    style: Style = Style.AUTO,
+    headers: tuple[tuple[str, str], ...] = (),
 ) -> tuple[Bucket, Subject]:
     """Return the subject's bucket, and the subject as it will be asked for.
 
-    Requests are unsigned if ``anonymous``, and where the node has no credentials if it may do so.
+    Requests are unsigned if ``anonymous``, and if they may be where the node has no credentials, or
+    none for a server that a job names. ``headers`` go along with every request.
 
     Raises:
         UserError: the region or endpoint is not valid.
-        ForbiddenError: there are no credentials, and unsigned requests are not allowed.
+        ForbiddenError: there are no credentials for it, and unsigned requests are not allowed.
     """
-    is_anonymous = anonymous or await client.credentials.current() is None
+    has_credentials = not anonymous and await client.credentials.current() is not None
+    is_unlisted = has_credentials and not _is_trusted(client, subject)
+    if is_unlisted and not allow_anonymous:
+        raise ForbiddenError(
+            f"this node does not give its AWS credentials to {subject.endpoint}",
+            code=Code.ENDPOINT_NOT_LISTED,
+            component=subject.component,
+            hint=UNLISTED_HINT,
+            fields=["Params.Endpoint"],
+        )
+    is_anonymous = is_unlisted or not has_credentials
     if is_anonymous and not (anonymous or allow_anonymous):
         raise ForbiddenError(
             "this node has no AWS credentials",
@@ -42,7 +55,7 @@ async def reach(
     endpoint = subject.endpoint or default_endpoint()
     default_region = await client.credentials.default_region()
     try:
-        location = locate(subject.bucket, endpoint, region, default_region)
+        location = locate(subject.bucket, endpoint, region, default_region, style)
     except ValueError as exc:
         raise UserError(str(exc), code=BAD_REQUEST, component=subject.component) from exc
     asked = Subject(
@@ -52,5 +65,13 @@ async def reach(
         endpoint=endpoint,
         is_anonymous=is_anonymous,
         is_by_choice=anonymous,
+        is_unlisted=is_unlisted,
     )
-    return Bucket(location=location, is_anonymous=is_anonymous), asked
+    return Bucket(location=location, is_anonymous=is_anonymous, headers=headers), asked
+
+
+def _is_trusted(client: S3Client, subject: Subject) -> bool:
+    try:
+        return client.trusted.include(subject.endpoint)
+    except ValueError as exc:
+        raise UserError(str(exc), code=BAD_REQUEST, component=subject.component) from exc

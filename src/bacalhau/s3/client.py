@@ -1,8 +1,8 @@
 """Requests to S3 servers: signed, repeated where that helps, and answered with values.
 
-aiohttp carries them and botocore signs them. A client library with its own idea of paths would not
-do: keys may contain ``//``, ``..`` and control characters, prefixes may end within a name, and
-addresses have to pass ``lib.outbound``.
+aiohttp carries them. A client library with its own idea of paths would not do: keys may contain
+``//``, ``..`` and control characters, prefixes may end within a name, and addresses have to pass
+``lib.outbound``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import ssl
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import aiohttp
 from yarl import URL
@@ -34,27 +35,33 @@ from bacalhau.s3.responses import (
     parse_facts,
     parse_listing,
 )
+from bacalhau.s3.sigv4 import Signer
+from bacalhau.s3.trust import TrustedEndpoints
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from bacalhau.ports import Clock, Random
     from bacalhau.s3.endpoints import Location
 
 ATTEMPTS = 5
 BACKOFF = Backoff(initial_seconds=0.1, maximum_seconds=20.0)
-_SILENCE_SECONDS = 60.0
+SILENCE_SECONDS = 60.0
+"""How long an answer may stand still before it is given up, and asked for anew."""
+
 _THREADS = 8
+_EXPIRED = frozenset({Code.EXPIRED_TOKEN, Code.TOKEN_REFRESH})
 _ERROR_LIMIT_BYTES = 64 * 1024
 _LISTING_LIMIT_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bucket:
-    """A bucket, and whether requests to it are signed."""
+    """A bucket, whether requests to it are signed, and what each of them has to say."""
 
     location: Location
     is_anonymous: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +76,11 @@ class Call:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
 
+    @property
+    def all_headers(self) -> dict[str, str]:
+        """The headers of this request and those of every request to the bucket."""
+        return {**dict(self.bucket.headers), **self.headers}
+
 
 class S3Client:
     """Connections, credentials and threads shared by all requests of one plug-in."""
@@ -79,24 +91,39 @@ class S3Client:
         credentials: CredentialChain,
         executor: Executor,
         chance: Random,
+        trusted: TrustedEndpoints,
+        clock: Clock,
     ) -> None:
         self.credentials = credentials
+        self.trusted = trusted
         self.executor = executor
         self._session = session
         self._chance = chance
+        self._clock = clock
+        self._signer = Signer()
         self._regions: dict[str, Location] = {}
         self._proxies: dict[str, str | None] = {}
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, clock: Clock, *, connections: int) -> AsyncIterator[S3Client]:
-        """Open a client with at most so many connections; leaving the context closes it."""
+    async def open(
+        cls, clock: Clock, *, connections: int, trusted: Sequence[str] = ()
+    ) -> AsyncIterator[S3Client]:
+        """Open a client with at most so many connections; leaving the context closes it.
+
+        ``trusted`` are the endpoints that may be asked with the node's credentials, besides AWS.
+
+        Raises:
+            UserError: one of them is no endpoint, or the trusted certificates cannot be read.
+        """
+        allowed = TrustedEndpoints(trusted)
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="s3") as executor:
             async with guarded_session(
-                connections=connections, silence_seconds=_SILENCE_SECONDS, trust=_trust()
+                connections=connections, silence_seconds=SILENCE_SECONDS, trust=_trust()
             ) as session:
                 credentials = CredentialChain(clock, executor)
-                yield cls(session, credentials, executor, random.Random())  # noqa: S311
+                chance = random.Random()  # noqa: S311
+                yield cls(session, credentials, executor, chance, allowed, clock)
 
     async def head(
         self, bucket: Bucket, key: str, *, version: str = "", with_checksum: bool = False
@@ -185,7 +212,7 @@ class S3Client:
 
     async def _answered(self, call: Call) -> aiohttp.ClientResponse:
         attempt = 0
-        is_redirected = False
+        is_redirected = is_renewed = False
         while True:
             try:
                 response = await self._send(call)
@@ -197,8 +224,12 @@ class S3Client:
             if not is_redirected and self._learn_region(error, call.bucket.location):
                 is_redirected = True
                 continue
+            if not is_renewed and error.code in _EXPIRED and await self._renew(call):
+                is_renewed = True
+                continue
             attempt += 1
             if not error.is_transient or attempt == ATTEMPTS:
+                error.key = call.key
                 raise error
             await self.pause(attempt - 1)
 
@@ -226,8 +257,17 @@ class S3Client:
     async def _sign(self, call: Call, location: Location, url: str) -> dict[str, str]:
         credentials = None if call.bucket.is_anonymous else await self.credentials.current()
         if credentials is None:
-            return call.headers
-        sign = _signer(call, location, url, credentials)
+            return call.all_headers
+        sign = partial(
+            self._signer.sign,
+            call.method,
+            url,
+            call.all_headers,
+            call.body,
+            credentials=credentials,
+            region=location.region,
+            now_ns=self._clock.now_ns(),
+        )
         # The signature covers the body, and hashing a large one takes a while.
         return await run_to_end(self.executor, sign) if call.body else sign()
 
@@ -238,6 +278,10 @@ class S3Client:
             return False
         self._regions[location.base] = location.in_region(error.region)
         return True
+
+    async def _renew(self, call: Call) -> bool:
+        """Look for other credentials than those that the server holds to be expired."""
+        return not call.bucket.is_anonymous and await self.credentials.renew()
 
     async def _reason_of_refusal(self, head: Call, error: ServiceError) -> ServiceError:
         call = Call(
@@ -275,20 +319,6 @@ async def _read_up_to(response: aiohttp.ClientResponse, limit_bytes: int) -> byt
         if len(body) > limit_bytes:
             break
     return bytes(body)
-
-
-def _signer(
-    call: Call, location: Location, url: str, credentials: Any
-) -> Callable[[], dict[str, str]]:
-    from botocore.auth import S3SigV4Auth
-    from botocore.awsrequest import AWSRequest
-
-    def sign() -> dict[str, str]:
-        request = AWSRequest(method=call.method, url=url, headers=call.headers, data=call.body)
-        S3SigV4Auth(credentials, "s3", location.region).add_auth(request)
-        return dict(request.headers.items())
-
-    return sign
 
 
 def _trust() -> ssl.SSLContext | None:

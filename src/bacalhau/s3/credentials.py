@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bacalhau.ports import Clock
 
 _RETRY_SECONDS = 60.0
+_RENEWED_SECONDS = 5.0
 _METADATA_ADDRESS = ("169.254.169.254", 80)
 _METADATA_SECONDS = 1.0
 _FILES = ("~/.aws/config", "~/.aws/credentials", "/etc/boto.cfg", "~/.boto")
@@ -42,6 +43,7 @@ class CredentialChain:
         self._executor = executor
         self._lock = asyncio.Lock()
         self._found: Any = None
+        self._renewed_at: float | None = None
         self._region = ""
         self._searched_at: float | None = None
 
@@ -56,8 +58,26 @@ class CredentialChain:
             return None
         needs_refresh = getattr(self._found, "refresh_needed", None)
         if needs_refresh is not None and needs_refresh():
-            return await self._run(self._found.get_frozen_credentials)
+            async with self._lock:  # one asks, and the others take what it got
+                return await self._run(self._found.get_frozen_credentials)
         return self._found.get_frozen_credentials()
+
+    async def renew(self) -> bool:
+        """Search anew, because a server refuses what was found as expired; True if there is some.
+
+        Credentials that tell when they expire are renewed before. This is for those that do not,
+        and for clocks that differ.
+
+        Raises:
+            UserError: as ``current``.
+        """
+        async with self._lock:
+            now = self._clock.monotonic()
+            # Requests that were under way together are refused together.
+            if self._renewed_at is None or now >= self._renewed_at + _RENEWED_SECONDS:
+                self._found, self._region = await self._run(_search)
+                self._searched_at = self._renewed_at = now
+            return self._found is not None
 
     async def default_region(self) -> str:
         """Return the region of the environment or the profile, else ``us-east-1``.
@@ -78,11 +98,11 @@ class CredentialChain:
             self._searched_at = now
 
     async def _run(self, step: Callable[[], Any]) -> Any:
-        from botocore.exceptions import BotoCoreError
+        from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             return await run_to_end(self._executor, step)
-        except BotoCoreError as exc:
+        except (BotoCoreError, ClientError) as exc:
             raise UserError(
                 f"the AWS credentials of this node cannot be used: {exc}",
                 code=Code.INVALID_CREDENTIALS,
@@ -104,13 +124,14 @@ def _search() -> tuple[Any, str]:
     from botocore.session import Session
 
     session = Session()
+    # botocore itself does not read AWS_REGION, and asks for roles nowhere without a region.
+    region = os.environ.get("AWS_REGION") or session.get_config_variable("region") or ""
+    session.set_config_variable("region", region or DEFAULT_REGION)
     found = session.get_credentials()
     if found is not None:
         frozen = found.get_frozen_credentials()
         if not (frozen.access_key and frozen.secret_key):
             found = None
-    # botocore itself does not read AWS_REGION.
-    region = os.environ.get("AWS_REGION") or session.get_config_variable("region") or ""
     return found, region
 
 

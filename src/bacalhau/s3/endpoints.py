@@ -5,16 +5,29 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from urllib.parse import SplitResult, quote, urlencode, urlsplit, urlunsplit
 
 DEFAULT_REGION = "us-east-1"
 
 _REGION = re.compile(r"[A-Za-z0-9-]+")
 _HOST_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
 _AWS_HOST = re.compile(r"(?:^|\.)amazonaws\.com(?:\.cn)?$")
 _AWS_REGION = re.compile(
     r"(?:^|\.)s3[.-](?:fips[.-])?(?:dualstack\.)?([a-z]{2}(?:-[a-z]+)+-[0-9]+)\.amazonaws\.com"
 )
+
+
+class Style(StrEnum):
+    """Where the name of the bucket goes: before the host's, or into the path.
+
+    ``auto`` is the first for AWS without a given endpoint, where the name allows it.
+    """
+
+    AUTO = "auto"
+    PATH = "path"
+    VIRTUAL = "virtual"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,32 +39,42 @@ class Location:
     region: str
     is_aws: bool
     has_given_endpoint: bool
+    style: Style = Style.AUTO
 
     def url(self, key: str = "", query: dict[str, str] | None = None) -> str:
         """Return the URL of an object, or of the bucket without a key, in its only spelling."""
-        path = f"{self.base}/{quote(key, safe='/~')}" if key else self.base
+        if key:
+            path = f"{self.base}/{quote(key, safe='/~')}"
+        else:
+            # A host alone is asked for "/", and that is what a signature has to be for.
+            path = self.base if self.base.count("/") > 2 else f"{self.base}/"
         return f"{path}?{urlencode(query, quote_via=quote)}" if query else path
 
     def in_region(self, region: str) -> Location:
         """Return the same bucket as asked for in another region."""
         if self.has_given_endpoint:
             return replace(self, region=region)
-        return _aws_location(self.bucket, region)
+        return _aws_location(self.bucket, region, self.style)
 
 
-def locate(bucket: str, endpoint: str, region: str, default_region: str) -> Location:
+def locate(
+    bucket: str, endpoint: str, region: str, default_region: str, style: Style = Style.AUTO
+) -> Location:
     """Find a bucket.
 
     ``endpoint`` is a job's parameter or the node's own; empty means AWS. The region is the given
     one, else the one in an endpoint of AWS, else the default.
 
     Raises:
-        ValueError: the endpoint is no URL of a server, or the region no name of one.
+        ValueError: the endpoint is no URL of a server, the region no name of one, or the bucket's
+            name cannot be part of a host's.
     """
     if region and not _REGION.fullmatch(region):
         raise ValueError(f"region {region!r} is not a name such as {DEFAULT_REGION}")
+    if style is Style.VIRTUAL and not _HOST_LABEL.fullmatch(bucket):
+        raise ValueError(f"bucket {bucket!r} cannot be part of a host name, as virtual style asks")
     if not endpoint:
-        return _aws_location(bucket, region or default_region)
+        return _aws_location(bucket, region or default_region, style)
     parts = parse_endpoint(endpoint)
     host = parts.hostname or ""
     is_aws = bool(_AWS_HOST.search(host))
@@ -60,11 +83,20 @@ def locate(bucket: str, endpoint: str, region: str, default_region: str) -> Loca
     encoded = _AWS_REGION.search(host)
     return Location(
         bucket=bucket,
-        base=f"{urlunsplit(parts).rstrip('/')}/{quote(bucket, safe='~')}",
+        base=_base(parts, bucket, style),
         region=region or (encoded[1] if encoded else default_region),
         is_aws=is_aws,
         has_given_endpoint=True,
+        style=style,
     )
+
+
+def _base(endpoint: SplitResult, bucket: str, style: Style) -> str:
+    if style is not Style.VIRTUAL:
+        return f"{urlunsplit(endpoint).rstrip('/')}/{quote(bucket, safe='~')}"
+    if _is_address(endpoint.hostname or ""):
+        raise ValueError(f"endpoint {endpoint.netloc!r} is an address; virtual style needs a name")
+    return urlunsplit(endpoint._replace(netloc=f"{bucket}.{endpoint.netloc}")).rstrip("/")
 
 
 def parse_endpoint(endpoint: str) -> SplitResult:
@@ -85,6 +117,8 @@ def parse_endpoint(endpoint: str) -> SplitResult:
         raise ValueError(f"endpoint {endpoint!r} must begin with http:// or https://")
     if not host or "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError(f"endpoint {endpoint!r} must have the form https://HOST[:PORT][/PATH]")
+    if _NUMBER.fullmatch(host.rpartition(".")[2]) and not _is_address(host):
+        raise ValueError(f"endpoint {endpoint!r} has an address that is not written as usual")
     return parts
 
 
@@ -103,13 +137,28 @@ def _is_near(text: str) -> bool:
         return False
 
 
-def _aws_location(bucket: str, region: str) -> Location:
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _aws_location(bucket: str, region: str, style: Style) -> Location:
     domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
     host = f"s3.{region}.{domain}"
     # A dotted name would not fit the certificate of *.s3.<region>.amazonaws.com, and nothing that
     # is not a label may become part of a host name.
-    if _HOST_LABEL.fullmatch(bucket):
+    if style is not Style.PATH and _HOST_LABEL.fullmatch(bucket):
         base = f"https://{bucket}.{host}"
     else:
         base = f"https://{host}/{quote(bucket, safe='~')}"
-    return Location(bucket=bucket, base=base, region=region, is_aws=True, has_given_endpoint=False)
+    return Location(
+        bucket=bucket,
+        base=base,
+        region=region,
+        is_aws=True,
+        has_given_endpoint=False,
+        style=style,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bacalhau.errors import (
@@ -35,6 +35,10 @@ _BAD_CREDENTIALS = frozenset(
     }
 )
 _REGION_CODES = frozenset({Code.REGION_MALFORMED, Code.REGION_CONSTRAINT, Code.REGION_REDIRECT})
+UNLISTED_HINT = (
+    "the node's operator can add the server to Compute.AllowListedS3Endpoints; "
+    "then requests are signed with the node's credentials"
+)
 _SERVER_HINT = "check that Endpoint is the address of an S3 server"
 _PERMISSIONS = {
     "S3InputSource": "s3:ListBucket, s3:GetObject and s3:GetObjectVersion",
@@ -52,7 +56,8 @@ _PREFIXES = {
 class Subject:
     """What a request was about. ``key`` may be a prefix; ``endpoint`` is empty for AWS.
 
-    ``is_anonymous``: the request was not signed; ``is_by_choice``: because the job wants it so.
+    ``is_anonymous``: the request was not signed; ``is_by_choice``: because the job wants it so;
+    ``is_unlisted``: because the server is not one that gets what this node signs.
     """
 
     component: str
@@ -61,6 +66,7 @@ class Subject:
     endpoint: str = ""
     is_anonymous: bool = False
     is_by_choice: bool = False
+    is_unlisted: bool = False
 
     @property
     def name(self) -> str:
@@ -78,8 +84,9 @@ def explained(subject: Subject) -> Iterator[None]:
     try:
         yield
     except ServiceError as exc:
-        raise explain(exc, subject) from exc
+        raise explain(exc, _narrowed(subject, exc.key)) from exc
     except MalformedResponseError as exc:
+        subject = _narrowed(subject, exc.key)
         raise UserError(
             f"{_PREFIXES[subject.component]}: {subject.name}: {exc}",
             code=Code.UNKNOWN,
@@ -92,6 +99,11 @@ def explained(subject: Subject) -> Iterator[None]:
             component=subject.component,
             fields=["Params.Endpoint"],
         ) from exc
+
+
+def _narrowed(subject: Subject, key: str) -> Subject:
+    """Name the object of a prefix that is to blame, where that is known."""
+    return replace(subject, key=key) if key else subject
 
 
 def explain(error: ServiceError, subject: Subject) -> BacalhauError:
@@ -145,6 +157,9 @@ def _judge(error: ServiceError, subject: Subject) -> tuple[type[BacalhauError], 
     if error.status in (301, 307) or error.code in _REGION_CODES:
         place = f"in region {error.region}" if error.region else "elsewhere"
         return UserError, f"the bucket is {place}", f"set Region to {error.region or 'its region'}"
+    if error.status == 400 and "server side encryption" in error.reason.lower():
+        hint = "it is encrypted with a customer's key, which inputs cannot be; store it without"
+        return UserError, error.reason, hint
     return UserError, error.reason or error.code, _SERVER_HINT if subject.endpoint else ""
 
 
@@ -160,6 +175,9 @@ def _denied(error: ServiceError, subject: Subject) -> tuple[type[BacalhauError],
     if subject.is_by_choice:
         hint = "leave out Anonymous, or make the bucket public"
         return ForbiddenError, "access denied to an unsigned request", hint
+    if subject.is_unlisted:
+        reason = f"this node does not give its AWS credentials to {subject.endpoint}"
+        return UnsuitableNodeError, reason, UNLISTED_HINT
     if subject.is_anonymous:
         return (
             UnsuitableNodeError,
@@ -170,6 +188,8 @@ def _denied(error: ServiceError, subject: Subject) -> tuple[type[BacalhauError],
     hint = f"the node's credentials need {needed}"
     if error.operation in ("HeadObject", "GetObject"):
         hint += "; without s3:ListBucket a missing key is refused, too"
+    if subject.component == "S3InputSource":
+        hint += "; if whoever reads the bucket pays for it, set RequestPayer to requester"
     return ForbiddenError, "access denied", hint
 
 

@@ -40,7 +40,9 @@ _TRANSIENT_CODES = frozenset(
 
 
 class MalformedResponseError(ValueError):
-    """An answer that no S3 server gives."""
+    """An answer that no S3 server gives. ``key`` is the object that it was about, if known."""
+
+    key = ""
 
 
 @dataclass(eq=False)
@@ -48,7 +50,7 @@ class ServiceError(Exception):
     """A refusal. ``code`` is that of S3; ``region`` is where the server says the bucket is.
 
     ``status`` 0 means that no answer came at all; ``reason`` then says why. ``hint`` is a remedy
-    that was found out by asking further.
+    that was found out by asking further. ``key`` is the object that it was about, where known.
     """
 
     operation: str
@@ -58,6 +60,7 @@ class ServiceError(Exception):
     request_id: str = ""
     region: str = ""
     hint: str = ""
+    key: str = ""
 
     @property
     def is_transient(self) -> bool:

@@ -30,7 +30,8 @@ class ResultSigner:
         """Return a result of type ``s3PreSigned`` for one of type ``s3``.
 
         Everything else is returned as it is: other types, results that are not one archive, and all
-        of them where this node has no credentials. The link is for the version that was published.
+        of them where this node has no credentials, or none for that server. The link is for the
+        version that was published.
 
         Raises:
             UserError: the credentials of this node are broken, or the result names no valid server.
@@ -41,7 +42,7 @@ class ResultSigner:
         if not params.key.endswith(_ARCHIVE_SUFFIX):
             return spec
         credentials = await self._client.credentials.current()
-        if credentials is None:
+        if credentials is None or not _is_trusted(self._client, params):
             return spec
         subject = Subject(
             component=COMPONENT, bucket=params.bucket, key=params.key, endpoint=params.endpoint
@@ -53,6 +54,13 @@ class ResultSigner:
             type=PRE_SIGNED,
             params={"PreSignedURL": url, "SourceSpec": msgspec.to_builtins(params)},
         )
+
+
+def _is_trusted(client: S3Client, params: S3Params) -> bool:
+    try:
+        return client.trusted.include(params.endpoint)
+    except ValueError:
+        return True  # ``reach`` says what is wrong with it
 
 
 def _signed_url(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import aclosing, closing, suppress
+from contextlib import aclosing, closing, contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -26,7 +26,7 @@ from bacalhau.s3.keys import ROOT
 from bacalhau.s3.responses import MalformedResponseError, ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
     from pathlib import Path
 
     from bacalhau.ports import PlannedObject
@@ -104,9 +104,11 @@ class _Download:
 
     async def small(self, item: PlannedObject) -> None:
         """Fetch an object that fits into memory."""
-        async with aclosing(self._chunks(item, 0, item.size_bytes)) as chunks:
-            data = b"".join([chunk async for chunk in chunks])
-        self._check_digest(hashlib.sha256(data))
+        with _naming(item):
+            async with aclosing(self._chunks(item, 0, item.size_bytes)) as chunks:
+                data = b"".join([chunk async for chunk in chunks])
+        if self._work.digest is not None:
+            self._check_digest(hashlib.sha256(data).digest())
         await self._run(partial(self._write_small, item, data))
         self._work.progress(len(data), 1)
 
@@ -126,11 +128,19 @@ class _Download:
         """Fetch an object in ranges."""
         name = self._part_name()
         descriptor = self._tree.create(name)
+        hashed = _RunningHash(descriptor, item.size_bytes, self._run)
+
+        async def fetch_range(start: int) -> None:
+            await self._range(item, descriptor, start)
+            if self._work.digest is not None:
+                await hashed.written(start)
+
         try:
             starts = range(0, item.size_bytes, RANGE_BYTES)
-            await in_parallel(starts, RANGES_AT_ONCE, partial(self._range, item, descriptor))
+            with _naming(item):
+                await in_parallel(starts, RANGES_AT_ONCE, fetch_range)
             if self._work.digest is not None:
-                self._check_digest(await self._hash(descriptor, item.size_bytes))
+                self._check_digest(hashed.digest())
             await self._run(partial(self._finish, item, name, descriptor))
         finally:
             os.close(descriptor)
@@ -208,18 +218,9 @@ class _Download:
             with suppress(ValueError):
                 self._modified[item.key] = parsedate_to_datetime(modified).timestamp()
 
-    def _check_digest(self, found: hashlib._Hash) -> None:
-        if self._work.digest is not None and found.digest() != self._work.digest:
-            raise DigestMismatchError(found.digest())
-
-    async def _hash(self, descriptor: int, size_bytes: int) -> hashlib._Hash:
-        """Hash a file in steps that are short enough to be waited for."""
-        found = hashlib.sha256()
-        for position in range(0, size_bytes, RANGE_BYTES):
-            await self._run(
-                lambda: found.update(os.pread(descriptor, RANGE_BYTES, position))  # noqa: B023
-            )
-        return found
+    def _check_digest(self, found: bytes) -> None:
+        if found != self._work.digest:
+            raise DigestMismatchError(found)
 
     def _finish(self, item: PlannedObject, name: str, descriptor: int) -> None:
         modified = self._modified.pop(item.key, None)
@@ -232,6 +233,53 @@ class _Download:
 
     async def _run(self, step: Callable[[], None]) -> None:
         await run_to_end(self._client.executor, step)
+
+
+class _RunningHash:
+    """The SHA-256 of a file while its ranges are written, in whatever order they arrive.
+
+    What is hashed was written a moment ago, so that it is read from memory.
+    """
+
+    def __init__(
+        self, descriptor: int, size_bytes: int, run: Callable[[Callable[[], None]], Awaitable[None]]
+    ) -> None:
+        self._descriptor = descriptor
+        self._size_bytes = size_bytes
+        self._run = run
+        self._hash = hashlib.sha256()
+        self._position = 0
+        self._is_hashing = False
+        self._written: set[int] = set()
+
+    async def written(self, start: int) -> None:
+        """Note that a range is complete, and hash all that has no gap before it."""
+        self._written.add(start)
+        if self._is_hashing:
+            return  # whoever hashes will come to it
+        self._is_hashing = True
+        while self._position in self._written:
+            await self._run(self._add_range)
+        self._is_hashing = False
+
+    def digest(self) -> bytes:
+        """Return the hash of the whole file."""
+        assert self._position >= self._size_bytes, "all ranges are written"
+        return self._hash.digest()
+
+    def _add_range(self) -> None:
+        self._hash.update(os.pread(self._descriptor, RANGE_BYTES, self._position))
+        self._position += RANGE_BYTES
+
+
+@contextmanager
+def _naming(item: PlannedObject) -> Iterator[None]:
+    """Put the name of an object on what goes wrong with it."""
+    try:
+        yield
+    except (ServiceError, MalformedResponseError) as exc:
+        exc.key = item.key
+        raise
 
 
 def _short_read(expected: int, got: int) -> ServiceError:

@@ -42,7 +42,8 @@ class _CountedLook(Look):
 
     def trim(self, wanted: int) -> int:
         """Cancel what is more than wanted, the youngest first; return how many executions stay."""
-        live = sorted(self.live(), key=lambda run: (not _is_accepted(run), run.create_time))
+        # Those that stand equal stay in order of creation.
+        live = sorted(self.live(), key=lambda run: not _is_accepted(run))
         for run in live[wanted:]:
             event = events.stop_requested(
                 self.context.now_ns, "there are more executions than needed"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from bacalhau.config import Settings
     from bacalhau.models import InputSource, SpecConfig
     from bacalhau.ports import InputPlan
 
@@ -30,10 +31,15 @@ def binds_file(target: str, name: str) -> bool:
     return last == name and "." in last[1:]
 
 
-def volume(source: InputSource, plan: InputPlan, directory: Path) -> Volume:
+def mounts_read_only(settings: Settings) -> bool:
+    """Tell whether tasks may only read what was fetched for them."""
+    return settings.flag("InputSources.MountReadOnly")
+
+
+def volume(source: InputSource, plan: InputPlan, directory: Path, *, read_only: bool) -> Volume:
     """Return the fetched input as an engine binds it."""
     path = directory / plan.objects[0].path if plan.is_file else directory
-    return Volume(path=path, target=source.target)
+    return Volume(path=path, target=source.target, read_only=read_only)
 
 
 def unknown_params_warnings(params_type: type[Any], spec: SpecConfig) -> list[str]:

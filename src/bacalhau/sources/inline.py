@@ -23,7 +23,7 @@ from bacalhau.lib.threads import run_to_end
 from bacalhau.models.decode import decode_params
 from bacalhau.models.params import ParamsModel
 from bacalhau.ports import InputPlan, PlannedObject
-from bacalhau.sources._rules import disk, unknown_params_warnings, volume
+from bacalhau.sources._rules import disk, mounts_read_only, unknown_params_warnings, volume
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -47,8 +47,9 @@ class InlineParams(ParamsModel, frozen=True, kw_only=True):
 class InlineSource:
     """Writes the data of a job to disk."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: Executor, *, read_only: bool) -> None:
         self._executor = executor
+        self._read_only = read_only
 
     @classmethod
     def check(cls, spec: SpecConfig) -> Sequence[str]:
@@ -61,7 +62,7 @@ class InlineSource:
     async def open(cls, context: PluginContext) -> AsyncIterator[InlineSource]:
         """Make a live instance; see ``ports.Plugin``."""
         with ThreadPoolExecutor(2, thread_name_prefix="inline") as executor:
-            yield cls(executor)
+            yield cls(executor, read_only=mounts_read_only(context.settings))
 
     async def is_available(self) -> bool:
         """Every node can write a file."""
@@ -93,7 +94,7 @@ class InlineSource:
         with disk(directory, plan.size_bytes, COMPONENT):
             await run_to_end(self._executor, write)
         progress(plan.size_bytes, 1)
-        return volume(source, plan, directory)
+        return volume(source, plan, directory, read_only=self._read_only)
 
 
 def _read_url(spec: SpecConfig) -> tuple[str, bytes]:

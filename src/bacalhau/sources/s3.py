@@ -15,18 +15,21 @@ from bacalhau.models.specs.s3 import S3SourceParams, source_problems
 from bacalhau.s3.access import reach
 from bacalhau.s3.checksums import ExpectedChecksum, format_digest
 from bacalhau.s3.client import S3Client
-from bacalhau.s3.endpoints import DEFAULT_REGION, has_scheme, locate
+from bacalhau.s3.endpoints import DEFAULT_REGION, Style, has_scheme, locate
 from bacalhau.s3.failures import Subject, explained
 from bacalhau.s3.keys import BAD_REQUEST, COMPONENT, is_single
 from bacalhau.s3.listing import checksum_mismatch, plan_objects
 from bacalhau.s3.transfer import DigestMismatchError, Fetch, fetch
+from bacalhau.s3.trust import KEY as TRUSTED_KEY
 from bacalhau.sources._rules import (
     binds_file,
     disk,
+    mounts_read_only,
     read_deadline,
     unknown_params_warnings,
     volume,
 )
+from bacalhau.sources._s3_cache import fetch_cached
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -50,6 +53,8 @@ class S3Source:
         self._allow_anonymous = settings.flag("InputSources.Types.S3.AllowAnonymous")
         self._concurrency = settings.integer(_CONCURRENCY_KEY)
         self._read_seconds = settings.seconds("InputSources.ReadTimeout")
+        self._mounts_read_only = mounts_read_only(settings)
+        self._cache = context.cache
 
     @classmethod
     def check(cls, spec: SpecConfig) -> Sequence[str]:
@@ -79,7 +84,8 @@ class S3Source:
                 hint=f"remove {_CONCURRENCY_KEY} to use the default",
                 fields=[_CONCURRENCY_KEY],
             )
-        async with S3Client.open(context.clock, connections=connections) as client:
+        trusted = context.settings.words(TRUSTED_KEY)
+        async with S3Client.open(context.clock, connections=connections, trusted=trusted) as client:
             yield cls(context, client)
 
     async def is_available(self) -> bool:
@@ -100,6 +106,9 @@ class S3Source:
             with explained(subject):
                 plan = await plan_objects(self._client, bucket, params)
         warnings = (*_warnings(params), *plan.warnings)
+        found = self._client.region_of(bucket)
+        if params.region and found not in ("", params.region):
+            warnings += (f"the bucket is in region {found}, not {params.region}",)
         is_file = is_single(params.key) and all(
             binds_file(source.target, item.path) and not item.is_directory for item in plan.objects
         )
@@ -122,12 +131,21 @@ class S3Source:
             part_name=f".part-{self._ids.uuid()}",
             progress=progress,
         )
+        if self._cache is not None:
+            await self._cache.make_room(plan.size_bytes, directory)
         with disk(directory, plan.size_bytes, COMPONENT), explained(subject):
             try:
-                await fetch(self._client, work, directory)
+                await self._transfer(work, directory)
             except DigestMismatchError as exc:
                 raise checksum_mismatch(params, format_digest(exc.digest)) from exc
-        return volume(source, plan, directory)
+        return volume(source, plan, directory, read_only=self._mounts_read_only)
+
+    async def _transfer(self, work: Fetch, directory: Path) -> None:
+        if self._cache is None:
+            await fetch(self._client, work, directory)
+        else:
+            linked = self._mounts_read_only
+            await fetch_cached(self._cache, self._client, work, directory, is_linked=linked)
 
     async def _reach(self, params: S3SourceParams) -> tuple[Bucket, Subject]:
         return await reach(
@@ -136,6 +154,8 @@ class S3Source:
             region=params.region,
             anonymous=params.anonymous,
             allow_anonymous=self._allow_anonymous,
+            style=Style(params.addressing_style or Style.AUTO),
+            headers=tuple(_headers(params)),
         )
 
 
@@ -145,13 +165,28 @@ def _subject(params: S3SourceParams) -> Subject:
     )
 
 
+def _headers(params: S3SourceParams) -> Iterator[tuple[str, str]]:
+    """Yield what every request says beside what it asks for."""
+    if params.request_payer:
+        yield "x-amz-request-payer", params.request_payer
+    if params.expected_bucket_owner:
+        yield "x-amz-expected-bucket-owner", params.expected_bucket_owner
+
+
 def _problems(params: S3SourceParams) -> Iterator[Problem]:
     """Yield what can never work, beyond what ``source_problems`` knows."""
+    wants_virtual = params.addressing_style == Style.VIRTUAL and params.bucket
+    style = Style.VIRTUAL if wants_virtual else Style.AUTO
     try:
-        locate(params.bucket, params.endpoint, params.region, DEFAULT_REGION)
+        locate(params.bucket, params.endpoint, params.region, DEFAULT_REGION, style)
     except ValueError as exc:
-        field = "Region" if str(exc).startswith("region") else "Endpoint"
+        fields = {"region": "Region", "bucket": "Bucket"}
+        field = fields.get(str(exc).partition(" ")[0], "Endpoint")
         yield Problem(f"Params.{field}", f"invalid s3 storage params: {exc}")
+    owner = params.expected_bucket_owner
+    if not (owner.isascii() and owner.isprintable()):
+        text = f"invalid s3 storage params: ExpectedBucketOwner {owner!r} is no account"
+        yield Problem("Params.ExpectedBucketOwner", text)
     if params.filter and not is_single(params.key):
         try:
             compile_pattern(params.filter)

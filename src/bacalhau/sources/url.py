@@ -22,6 +22,7 @@ from bacalhau.ports import InputPlan, PlannedObject
 from bacalhau.sources._rules import (
     binds_file,
     disk,
+    mounts_read_only,
     read_deadline,
     unknown_params_warnings,
     volume,
@@ -62,11 +63,14 @@ class _Facts:
 class UrlSource:
     """Downloads files."""
 
-    def __init__(self, web: Web, ids: Ids, executor: Executor, read_seconds: float) -> None:
+    def __init__(
+        self, web: Web, ids: Ids, executor: Executor, read_seconds: float, *, read_only: bool
+    ) -> None:
         self._web = web
         self._ids = ids
         self._executor = executor
         self._read_seconds = read_seconds
+        self._read_only = read_only
 
     @classmethod
     def check(cls, spec: SpecConfig) -> Sequence[str]:
@@ -90,7 +94,8 @@ class UrlSource:
                 connections=_CONNECTIONS, silence_seconds=seconds
             ) as session:
                 web = Web(session, random.Random(), attempts)  # noqa: S311
-                yield cls(web, context.ids, executor, seconds)
+                read_only = mounts_read_only(settings)
+                yield cls(web, context.ids, executor, seconds, read_only=read_only)
 
     async def is_available(self) -> bool:
         """Every node can try."""
@@ -125,7 +130,7 @@ class UrlSource:
                 os.close(descriptor)
                 tree.discard(part)
         progress(0, 1)
-        return volume(source, plan, directory)
+        return volume(source, plan, directory, read_only=self._read_only)
 
     async def _facts(self, url: str) -> _Facts:
         attempt = 0

@@ -46,7 +46,20 @@ def configure(level: str, mode: str = "default") -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, handlers=[_Forwarding()])
+
+
+class _Forwarding(logging.Handler):
+    """Gives what libraries log the form of our own lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        structlog.get_logger().log(
+            record.levelno,
+            "library_message",
+            library=record.name,
+            text=record.getMessage().strip(),
+            exc_info=record.exc_info,
+        )
 
 
 def _drop(_logger: object, _method: str, _event: MutableMapping[str, Any]) -> NoReturn:

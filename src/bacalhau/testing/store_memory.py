@@ -17,6 +17,7 @@ from bacalhau.models.selectors import matches
 from bacalhau.ports.guards import (
     ExecutionHead,
     JobHead,
+    LocalHead,
     assert_distinct,
     assert_one_job,
     check_local_changes,
@@ -106,7 +107,12 @@ class MemoryJobStore:
         stored = self._jobs.get(changes.job_id)
         known = [self._executions.get(each.id) for each in changes.executions]
         executions = {
-            each.id: ExecutionHead(job_id=each.job_id, revision=each.revision)
+            each.id: ExecutionHead(
+                job_id=each.job_id,
+                node_id=each.node_id,
+                revision=each.revision,
+                is_ended=each.is_terminal,
+            )
             for each in known
             if each is not None
         }
@@ -271,9 +277,13 @@ class MemoryExecutionStore:
 
     def _apply(self, changes: LocalChanges) -> None:
         stored = self._executions
+        known = [stored[each.id] for each in changes.executions if each.id in stored]
         check_local_changes(
             changes,
-            {each.id: stored[each.id].revision for each in changes.executions if each.id in stored},
+            {
+                each.id: LocalHead(revision=each.revision, is_ended=each.state.is_terminal)
+                for each in known
+            },
         )
         for execution in changes.executions:
             stored[execution.id] = execution

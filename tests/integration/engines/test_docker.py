@@ -390,8 +390,14 @@ async def test_a_container_that_somebody_removes_is_a_transient_error(
 class TestStoppedFromOutside:
     """As by the end of the daemon, or of the machine: what the task did is no result."""
 
-    async def test_a_container_that_somebody_stops_has_no_result(
-        self, engine: DockerEngine, bench: DockerBench, runs: Runs, docker_daemon: DockerDaemon
+    @pytest.mark.parametrize("action", ["stop", "restart"])
+    async def test_a_container_that_somebody_ends_has_no_result(
+        self,
+        engine: DockerEngine,
+        bench: DockerBench,
+        runs: Runs,
+        docker_daemon: DockerDaemon,
+        action: str,
     ) -> None:
         run, sink = runs.make(bench.forever("begun"))
 
@@ -404,7 +410,7 @@ class TestStoppedFromOutside:
             await sink.wait_for(b"begun")
             label = f"bacalhau-executionID=bacalhau-n-test{run.execution_id}"
             (listed,) = docker_daemon.containers(label)
-            docker_daemon.request("POST", f"/containers/{listed['Id']}/stop", t="5")
+            docker_daemon.request("POST", f"/containers/{listed['Id']}/{action}", t="5")
         await cleaned(bench)
 
     async def test_a_task_that_kills_itself_has_one(

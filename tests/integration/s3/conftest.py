@@ -1,7 +1,8 @@
-"""Fixtures of the tests against a real S3 server."""
+"""Fixtures of the tests against real S3 servers."""
 
 from __future__ import annotations
 
-from tests.support.s3 import s3_environment, s3_objects
+from tests.support.docker import docker_daemon
+from tests.support.s3 import rgw_objects, s3_environment, s3_objects, served
 
-__all__ = ["s3_environment", "s3_objects"]
+__all__ = ["docker_daemon", "rgw_objects", "s3_environment", "s3_objects", "served"]

@@ -20,6 +20,7 @@ from bacalhau.s3.transfer import RANGE_BYTES
 from bacalhau.sources.s3 import S3Source
 from tests.support.fault_proxy import BUSY, Fault, fault_proxy
 from tests.support.inputs import contents, node_with
+from tests.support.s3_cases import Server, marked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,8 @@ def first(times: int, fault: Fault, matching: str = "GET ") -> Callable[[str], F
     return judge
 
 
-async def test_busy_server_is_asked_again(s3_objects: S3Objects, tmp_path: Path) -> None:
+@marked("I12", "503 twice, then the answer → the files", Server.SWIFT)
+async def test_i12_busy_server_is_asked_again(s3_objects: S3Objects, tmp_path: Path) -> None:
     """I12."""
     bucket = s3_objects.bucket({"p/a": b"a", "p/b": b"b"})
     async with fault_proxy(s3_objects.endpoint) as proxy, node_with(S3Source, tmp_path) as node:
@@ -54,7 +56,8 @@ async def test_busy_server_is_asked_again(s3_objects: S3Objects, tmp_path: Path)
     assert fetched.seen == {"a": b"a", "b": b"b"}
 
 
-async def test_server_that_stays_busy_is_worth_another_node(
+@marked("I13", "503 for ever → an error after five attempts, worth another node", Server.SWIFT)
+async def test_i13_server_that_stays_busy_is_worth_another_node(
     s3_objects: S3Objects, tmp_path: Path
 ) -> None:
     """I13."""
@@ -67,8 +70,11 @@ async def test_server_that_stays_busy_is_worth_another_node(
     assert "s3://b/p/" in caught.value.message
 
 
+@marked("I14", "the connection breaks amid a body → every byte, once", Server.SWIFT)
 @pytest.mark.parametrize("size", [1000, 3 * 1024 * 1024, len(BIG)])
-async def test_broken_download_goes_on(s3_objects: S3Objects, tmp_path: Path, size: int) -> None:
+async def test_i14_broken_download_goes_on(
+    s3_objects: S3Objects, tmp_path: Path, size: int
+) -> None:
     """I14."""
     bucket = s3_objects.bucket({"o": BIG[:size]})
     async with fault_proxy(s3_objects.endpoint) as proxy, node_with(S3Source, tmp_path) as node:
@@ -78,7 +84,8 @@ async def test_broken_download_goes_on(s3_objects: S3Objects, tmp_path: Path, si
     assert fetched.reported == (size, 1)
 
 
-async def test_download_that_always_breaks_leaves_no_file(
+@marked("I15", "every body breaks → an error, and no file", Server.SWIFT)
+async def test_i15_download_that_always_breaks_leaves_no_file(
     s3_objects: S3Objects, tmp_path: Path
 ) -> None:
     """I15."""
@@ -90,9 +97,13 @@ async def test_download_that_always_breaks_leaves_no_file(
     assert contents(node.directory) == {}
 
 
+@marked(
+    "I17", "the object is replaced after it was looked up → error, never a mixture", Server.SWIFT
+)
+@marked("I18", "an object is replaced after the listing → error, never a mixture", Server.SWIFT)
 @pytest.mark.parametrize("key", ["p/o", "p/"], ids=["I17", "I18"])
 @pytest.mark.parametrize("size", [10, len(BIG)])
-async def test_replaced_object_is_never_mixed(
+async def test_i17_i18_replaced_object_is_never_mixed(
     s3_objects: S3Objects, tmp_path: Path, key: str, size: int
 ) -> None:
     bucket = s3_objects.new_bucket()
@@ -110,7 +121,8 @@ async def test_replaced_object_is_never_mixed(
     assert contents(node.directory) == {}
 
 
-async def test_object_deleted_after_listing(s3_objects: S3Objects, tmp_path: Path) -> None:
+@marked("I19", "an object is deleted after the listing → `NoSuchKey`", Server.SWIFT)
+async def test_i19_object_deleted_after_listing(s3_objects: S3Objects, tmp_path: Path) -> None:
     """I19."""
     bucket = s3_objects.new_bucket()
     params = {"Bucket": bucket, "Key": "p/", "Endpoint": s3_objects.endpoint}
@@ -123,7 +135,8 @@ async def test_object_deleted_after_listing(s3_objects: S3Objects, tmp_path: Pat
     assert caught.value.code == "NoSuchKey"
 
 
-async def test_listing_that_hangs_is_given_up(s3_objects: S3Objects, tmp_path: Path) -> None:
+@marked("I20", "a listing hangs → error after `InputSources.ReadTimeout`", Server.SWIFT)
+async def test_i20_listing_that_hangs_is_given_up(s3_objects: S3Objects, tmp_path: Path) -> None:
     """I20."""
     settings = {"InputSources.ReadTimeout": "200ms"}
     async with (
@@ -137,7 +150,8 @@ async def test_listing_that_hangs_is_given_up(s3_objects: S3Objects, tmp_path: P
     assert "InputSources.ReadTimeout" in caught.value.hint
 
 
-async def test_cancelled_download_stops_at_once(s3_objects: S3Objects, tmp_path: Path) -> None:
+@marked("I22", "cancelled during the download → no request and no file is left", Server.SWIFT)
+async def test_i22_cancelled_download_stops_at_once(s3_objects: S3Objects, tmp_path: Path) -> None:
     """I22."""
     bucket = s3_objects.bucket({"o": BIG})
     params = {"Bucket": bucket, "Key": "o", "Endpoint": ""}
@@ -167,6 +181,7 @@ def answer(body: bytes, head: str = "") -> Fault:
     )
 
 
+@marked("E04", "the same token twice → error, no endless loop", Server.STAND_IN)
 @pytest.mark.parametrize(
     ("body", "message"),
     [
@@ -175,7 +190,7 @@ def answer(body: bytes, head: str = "") -> Fault:
         (b"It works!", "the answer is not XML"),
     ],
 )
-async def test_something_that_is_not_s3(body: bytes, message: str, tmp_path: Path) -> None:
+async def test_e04_something_that_is_not_s3(body: bytes, message: str, tmp_path: Path) -> None:
     """E04."""
     async with fault_proxy("") as proxy, node_with(S3Source, tmp_path) as node:
         proxy.judge = lambda _: answer(body)
@@ -186,7 +201,8 @@ async def test_something_that_is_not_s3(body: bytes, message: str, tmp_path: Pat
     assert "Endpoint" in caught.value.hint
 
 
-async def test_public_bucket_is_read_without_a_signature(
+@marked("E05", "no IsTruncated in a listing → the objects of the page", Server.STAND_IN)
+async def test_e05_public_bucket_is_read_without_a_signature(
     s3_environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """H11, and E05: the answer leaves out what it may."""
@@ -209,12 +225,14 @@ async def test_listing_without_a_size_is_completed(tmp_path: Path) -> None:
     assert plan.size_bytes == 5
 
 
+@marked("H06", "Endpoint `127.0.0.1:PORT` without scheme → http, with a warning", Server.STAND_IN)
+@marked("H07", "Endpoint with a path → it begins the path of each request", Server.STAND_IN)
 @pytest.mark.parametrize(
     ("endpoint", "path"),
     [("{host}", "/b/k"), ("http://{host}/base/", "/base/b/k")],
     ids=["H06", "H07"],
 )
-async def test_path_of_requests(endpoint: str, path: str, tmp_path: Path) -> None:
+async def test_h06_h07_path_of_requests(endpoint: str, path: str, tmp_path: Path) -> None:
     async with fault_proxy("") as proxy, node_with(S3Source, tmp_path) as node:
         proxy.judge = lambda _: answer(b"")
         host = proxy.endpoint.removeprefix("http://")
@@ -245,6 +263,7 @@ async def test_too_many_objects(
             await node.plan({"Bucket": bucket, "Key": "p/", "Endpoint": s3_objects.endpoint})
 
 
+@marked("I16", "a body of another length → error, no file", Server.STAND_IN)
 @pytest.mark.parametrize(
     ("size", "body", "head", "message"),
     [
@@ -255,7 +274,7 @@ async def test_too_many_objects(
     ],
     ids=["longer", "another version", "ranges are ignored", "shorter"],
 )
-async def test_answer_that_is_not_what_was_asked_for(
+async def test_i16_answer_that_is_not_what_was_asked_for(
     size: int, body: bytes, head: str, message: str, tmp_path: Path
 ) -> None:
     """I16, and servers that do not know conditions or ranges."""

@@ -9,6 +9,7 @@ import pytest
 from bacalhau.sources.s3 import S3Source
 from tests.support.fault_proxy import fault_proxy
 from tests.support.inputs import node_with
+from tests.support.s3_cases import Server, marked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +26,8 @@ def objects() -> dict[str, bytes]:
     return {f"p/{n % 7}/{n:05}": f"content of {n}".encode() for n in range(COUNT)}
 
 
-async def test_every_object_arrives_complete(
+@marked("E02b", "1,001 objects → two pages, every byte", Server.SWIFT)
+async def test_e02b_every_object_arrives_complete(
     s3_objects: S3Objects, objects: dict[str, bytes], tmp_path: Path
 ) -> None:
     """E01, E02."""
@@ -38,7 +40,8 @@ async def test_every_object_arrives_complete(
     assert len(listings) == 2
 
 
-async def test_filter_sees_every_page(
+@marked("E03", "1,001 objects, a filter for the last → that one", Server.SWIFT)
+async def test_e03_filter_sees_every_page(
     s3_objects: S3Objects, objects: dict[str, bytes], tmp_path: Path
 ) -> None:
     """E03."""

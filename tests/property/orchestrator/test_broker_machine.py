@@ -31,7 +31,7 @@ class Demand:
     changed since a worker took it.
     """
 
-    key: tuple[int, int, int]
+    key: tuple[int, int]
     open: dict[str, Evaluation] = field(default_factory=dict)
     claim: Claim | None = None
     is_parked: bool = False
@@ -76,7 +76,7 @@ class BrokerMachine(RuleBasedStateMachine):
     def _ask(self, evaluation: Evaluation, *, stored: bool) -> None:
         self.broker.enqueue(evaluation, stored=stored)
         self.asked += 1
-        key = (-evaluation.priority, evaluation.create_time, self.asked)
+        key = (-evaluation.priority, self.asked)
         demand = self.demands.setdefault(evaluation.job_id, Demand(key))
         demand.is_asked_again = demand.claim is not None
         demand.is_parked = False

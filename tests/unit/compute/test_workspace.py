@@ -151,6 +151,15 @@ async def test_resuming_keeps_what_a_running_task_has_mounted(workspace: DiskWor
     assert (await workspace.collect(execution, exit_code=0)).stdout == ""
 
 
+async def test_the_sweep_removes_a_job_whose_last_execution_a_killed_process_removed(
+    workspace: DiskWorkspace, tmp_path: Path
+) -> None:
+    left = tmp_path / "executions" / "j-1"
+    left.mkdir()
+    await workspace.sweep(lambda _: True)
+    assert not left.exists()
+
+
 async def test_the_sweep_removes_what_nobody_owns(workspace: DiskWorkspace, tmp_path: Path) -> None:
     root = tmp_path / "executions"
     execution = with_results("out")

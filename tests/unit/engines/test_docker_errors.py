@@ -8,6 +8,7 @@ from aiodocker.exceptions import DockerError
 
 from bacalhau.engines.docker.errors import (
     NOT_CONNECTED,
+    create_error,
     docker_error,
     image_error,
     start_error,
@@ -67,6 +68,28 @@ def test_a_missing_program_is_told_as_v15_does() -> None:
     assert isinstance(error, ExecutionError)
     assert error.message.startswith("failed to start container: executable file not found: OCI")
     assert "Entrypoint" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "hint"),
+    [
+        (500, "Cannot mkdir: /bin/sh is not a directory", "WorkingDirectory"),
+        (400, "No command specified", "Parameters"),
+    ],
+)
+def test_what_no_other_attempt_would_create(status: int, message: str, hint: str) -> None:
+    error = create_error(DockerError(status, message), "team/tool:1")
+    assert isinstance(error, ExecutionError)
+    assert error.message == f"create the container: {message}"
+    assert hint in error.hint
+
+
+def test_a_user_that_the_image_lacks_is_no_problem_of_the_daemon() -> None:
+    message = "unable to find user reader: no matching entries in passwd file"
+    error = start_error(DockerError(500, message))
+    assert isinstance(error, ExecutionError)
+    assert error.message == f"start the container: {message}"
+    assert "/etc/passwd" in error.hint
 
 
 def test_a_full_disk_is_no_fault_of_the_task() -> None:

@@ -34,7 +34,6 @@ def host(directory: Path, file: str) -> Host:
         classes=PluginClasses({}, {}, {}),
         transport=MemoryTransport(),
         clock=SystemClock(),
-        wall=SystemClock(),
         random=chance,
         ids=SeededIds(chance),
     )

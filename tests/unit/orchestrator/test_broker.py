@@ -40,13 +40,13 @@ async def is_idle(broker: Broker) -> bool:
     return False
 
 
-async def test_higher_priority_first_then_age() -> None:
+async def test_higher_priority_first_then_who_asked_first_whatever_the_clock_showed() -> None:
     broker = Broker()
-    ask(broker, "young", create_time=20)
-    ask(broker, "old", create_time=10)
+    ask(broker, "first", create_time=20)
+    ask(broker, "second", create_time=10)
     ask(broker, "urgent", priority=5, create_time=30)
 
-    assert [await next_job(broker) for _ in range(3)] == ["urgent", "old", "young"]
+    assert [await next_job(broker) for _ in range(3)] == ["urgent", "first", "second"]
 
 
 async def test_a_job_is_never_with_two_workers() -> None:

@@ -24,14 +24,14 @@ def test_a_token_is_read_with_and_without_padding(text: str) -> None:
     assert HistoryToken.decode(text) == HistoryToken(limit=10, next_seq=4)
 
 
-@given(limit=_NUMBERS, next_seq=_NUMBERS)
-def test_reading_undoes_writing(limit: int, next_seq: int) -> None:
-    token = HistoryToken(limit=limit, next_seq=next_seq)
+@given(limit=_NUMBERS, next_seq=_NUMBERS, shown_at=_NUMBERS)
+def test_reading_undoes_writing(limit: int, next_seq: int, shown_at: int) -> None:
+    token = HistoryToken(limit=limit, next_seq=next_seq, shown_at=shown_at)
     assert HistoryToken.decode(token.encode()) == token
 
 
 @pytest.mark.parametrize(
-    "plain", ["", "::", ":N:1", ":N:1:2:3", ":N:x:1", ":N:-1:1", ":N:1:4294967296", ":N:1:\u0661"]
+    "plain", ["", "::", ":N:1", ":N:1:2:3:4", ":N:x:1", ":N:-1:1", ":N:1:4294967296", ":N:1:\u0661"]
 )
 def test_other_texts_are_refused_with_a_remedy(plain: str) -> None:
     text = base64.urlsafe_b64encode(plain.encode()).decode()

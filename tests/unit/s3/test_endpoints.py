@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bacalhau.s3.endpoints import locate
+from bacalhau.s3.endpoints import Style, locate
 
 AWS = "https://bucket.s3.us-west-2.amazonaws.com"
 
@@ -93,6 +93,10 @@ def test_only_a_label_becomes_part_of_a_host_name(bucket: str) -> None:
         ("http://h?x=1", "", "must have the form"),
         ("http://h:port", "", "is not a URL"),
         ("http://[::1", "", "is not a URL"),
+        ("http://0xa9fea9fe", "", "has an address that is not written as usual"),
+        ("http://2852039166", "", "has an address that is not written as usual"),
+        ("http://0251.0376.0251.0376", "", "has an address that is not written as usual"),
+        ("http://169.254.0xa9fe", "", "has an address that is not written as usual"),
         ("", "evil.example.com/", "region 'evil.example.com/' is not a name"),
         ("http://h", "a b", "region 'a b' is not a name"),
     ],
@@ -117,8 +121,38 @@ def test_keys_are_spelt_so_that_nothing_changes_their_meaning(key: str, path: st
     assert locate("b", "http://h", "", "").url(key) == f"http://h/b/{path}"
 
 
+def test_bucket_itself_has_a_path_also_where_it_is_the_host() -> None:
+    aws = locate("bucket", "", "us-east-1", "")
+    assert aws.url(query={"uploads": ""}) == "https://bucket.s3.us-east-1.amazonaws.com/?uploads="
+    assert locate("b", "http://h", "", "").url(query={"a": "b"}) == "http://h/b?a=b"
+
+
 def test_another_region_of_aws_is_another_host() -> None:
     location = locate("bucket", "", "us-east-1", "").in_region("eu-west-1")
     assert location.base == "https://bucket.s3.eu-west-1.amazonaws.com"
     given = locate("bucket", "https://s3.amazonaws.com", "", "us-east-1").in_region("eu-west-1")
     assert (given.base, given.region) == ("https://s3.amazonaws.com/bucket", "eu-west-1")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "style", "base"),
+    [
+        ("http://h:9000/base/", Style.VIRTUAL, "http://bucket.h:9000/base"),
+        ("https://h", Style.PATH, "https://h/bucket"),
+        ("", Style.VIRTUAL, "https://bucket.s3.eu-central-1.amazonaws.com"),
+        ("", Style.PATH, "https://s3.eu-central-1.amazonaws.com/bucket"),
+    ],
+)
+def test_style(endpoint: str, style: Style, base: str) -> None:
+    location = locate("bucket", endpoint, "", "eu-central-1", style)
+    assert location.base == base
+    assert location.in_region("us-west-2").base == base.replace("eu-central-1", "us-west-2")
+
+
+@pytest.mark.parametrize(
+    ("bucket", "endpoint"),
+    [("my.bucket", ""), ("a@b", "http://h"), ("b/", "http://h"), ("b", "http://10.0.0.1")],
+)
+def test_virtual_style_that_cannot_be(bucket: str, endpoint: str) -> None:
+    with pytest.raises(ValueError, match="virtual style"):
+        locate(bucket, endpoint, "", "us-east-1", Style.VIRTUAL)

@@ -84,8 +84,9 @@ def test_a_decision_holds_only_for_what_it_saw() -> None:
 
 def test_what_a_job_has_too_many_of_is_cancelled_youngest_first() -> None:
     runs = [
-        make_execution(ComputeState.BID_ACCEPTED, id=f"e-{age}", create_time=START_NS - age)
-        for age in (1, 3, 2)
+        # The clock was set back meanwhile: the youngest has the earliest date.
+        make_execution(ComputeState.BID_ACCEPTED, id=f"e-{age}", create_time=START_NS + age)
+        for age in (3, 2, 1)
     ]
     job = make_job(state=RUNNING, count=2)
 

@@ -23,6 +23,10 @@ def check(**params: Any) -> list[str]:
         ({"Bucket": "b", "Filter": "["}, "invalid regex pattern: error parsing", "Params.Filter"),
         ({"Bucket": "b", "Endpoint": "ftp://h"}, "must begin with http", "Params.Endpoint"),
         ({"Bucket": "b", "Region": "a/b"}, "is not a name such as us-east-1", "Params.Region"),
+        ({"Bucket": "b", "RequestPayer": "me"}, "is not requester", "Params.RequestPayer"),
+        ({"Bucket": "b", "AddressingStyle": "x"}, "path or virtual", "Params.AddressingStyle"),
+        ({"Bucket": "B", "AddressingStyle": "virtual"}, "part of a host name", "Params.Bucket"),
+        ({"Bucket": "b", "ExpectedBucketOwner": "1\n2"}, "account", "Params.ExpectedBucketOwner"),
     ],
 )
 def test_problems(params: dict[str, Any], message: str, field: str) -> None:

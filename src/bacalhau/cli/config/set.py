@@ -75,12 +75,12 @@ def write_keys(session: Session, path: Path, assignments: Mapping[str, str]) -> 
     from bacalhau.lib.files import write_atomically
 
     values = [read_assignment(name, text) for name, text in assignments.items()]
-    is_new = not path.exists()
-    document = {} if is_new else read_document(path)
-    for key, value in values:
-        document = with_key(document, key, value)
-    content = dump_yaml(document, indent=_INDENT)
     try:
+        is_new = not path.exists()
+        document = {} if is_new else read_document(path)
+        for key, value in values:
+            document = with_key(document, key, value)
+        content = dump_yaml(document, indent=_INDENT)
         if is_new:
             path.parent.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
         elif _has_comments(path):

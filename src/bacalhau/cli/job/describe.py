@@ -25,10 +25,10 @@ def run(
     json: bool,
 ) -> None:
     """Print a job with its history, executions and captured output."""
-    if spec:
-        _print_specification(session, arguments[0])
-        return
     output = output or ("json" if json else "")
+    if spec:
+        _print_specification(session, arguments[0], output or "yaml", pretty=pretty)
+        return
     with session.client() as client:
         answer = client.job(arguments[0], include=("executions", "history"))
     if output:
@@ -46,15 +46,15 @@ def run(
     session.write(page.render())
 
 
-def _print_specification(session: Session, reference: str) -> None:
+def _print_specification(session: Session, reference: str, output: str, *, pretty: bool) -> None:
     from msgspec.structs import replace
 
-    from bacalhau.cli.submission import dry_run
+    from bacalhau.cli.submission import specification
 
     with session.client() as client:
         job = client.job(reference).job
     ours = {key: text for key, text in job.meta.items() if not key.startswith(_RESERVED)}
-    session.write(dry_run(replace(job, meta=ours)))
+    print_value(session, specification(replace(job, meta=ours)), output=output, pretty=pretty)
 
 
 COMMAND = Command(

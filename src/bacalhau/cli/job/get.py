@@ -9,7 +9,7 @@ from bacalhau.cli.command import Arity, Command
 from bacalhau.cli.flag import Flag
 from bacalhau.cli.flags.node import OLD_IPFS_FLAGS
 from bacalhau.cli.output import to_json
-from bacalhau.cli.values import BOOL, DURATION, STRING
+from bacalhau.cli.values import BOOL, DURATION, STRING, not_negative
 from bacalhau.errors import Code, TransientError, UserError
 
 if TYPE_CHECKING:
@@ -51,7 +51,11 @@ def run(
 def _existing(text: str) -> Path:
     directory = Path(text)
     if not directory.is_dir():
-        raise UserError(f"output dir does not exist: {directory.absolute()}", component="CLI")
+        raise UserError(
+            f"output dir does not exist: {directory.absolute()}",
+            hint="make it before, or leave out --output-dir",
+            component="CLI",
+        )
     return directory
 
 
@@ -59,8 +63,19 @@ def _default_directory(job_id: str) -> Path:
     from bacalhau.models.ids import short_id
 
     directory = Path.cwd() / f"job-{short_id(job_id)}"
-    directory.mkdir(mode=0o755, exist_ok=True)
+    try:
+        directory.mkdir(mode=0o755, exist_ok=True)
+    except OSError as exc:
+        raise _unwritable(directory, exc) from exc
     return directory
+
+
+def _unwritable(directory: Path, error: OSError) -> UserError:
+    return UserError(
+        f"cannot write results to {directory}: {error.strerror or error}",
+        hint="name a directory that you may write to, and that has room, with --output-dir",
+        component="CLI",
+    )
 
 
 def _all_supported(session: Session, results: Sequence[SpecConfig]) -> bool:
@@ -103,9 +118,7 @@ def _download(
             only=only,
         )
     except OSError as exc:
-        raise UserError(
-            f"cannot write results to {directory}: {exc.strerror or exc}", component="CLI"
-        ) from exc
+        raise _unwritable(directory, exc) from exc
     finally:
         if animated:
             session.stderr.write("\r\x1b[K")
@@ -150,7 +163,7 @@ COMMAND = Command(
         Flag("raw", BOOL, False, "Keep the results in DIR/raw as they were published."),
         Flag(
             "download-timeout-secs",
-            DURATION,
+            not_negative(DURATION),
             _STALL_SECONDS,
             "Longest time for the download, such as 10m. Unless it is given, only a\n"
             "standstill of that length ends the download.",

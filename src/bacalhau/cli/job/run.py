@@ -59,9 +59,17 @@ def read_text(session: Session, name: str) -> str:
             return session.stdin.read()
         return Path(name).read_text(encoding="utf-8")
     except OSError as exc:
-        raise UserError(f'opening job file ("{name}"): {exc.strerror}', component="CLI") from exc
+        raise UserError(
+            f'opening job file ("{name}"): {exc.strerror}',
+            hint="give the path of a file that you may read; `-` is standard input",
+            component="CLI",
+        ) from exc
     except UnicodeDecodeError as exc:
-        raise UserError(f'job file ("{name}") is not UTF-8 text: {exc}', component="CLI") from exc
+        raise UserError(
+            f'job file ("{name}") is not UTF-8 text: byte {exc.start + 1} is not',
+            hint="save it as UTF-8 and try again",
+            component="CLI",
+        ) from exc
 
 
 COMMAND = Command(

@@ -33,8 +33,12 @@ def run(session: Session, *, arguments: tuple[str], quiet: bool) -> None:
                     f"The current state is: {job.state.state_type}",
                     component="CLI",
                 )
-        with steps.step("Stopping job"):
-            answer = client.stop(job.id, _REASON)
+        try:
+            with steps.step("Stopping job"):
+                answer = client.stop(job.id, _REASON)
+        except KeyboardInterrupt:
+            session.warn("Warning", f"no longer waiting; job {job.id} may be stopped all the same")
+            return
     steps.say(f"\nJob stop successfully submitted with evaluation ID: {answer.evaluation_id}")
 
 

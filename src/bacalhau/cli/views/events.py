@@ -107,16 +107,22 @@ class ProgressFilter:
 
     The first event, and those of executions. An error of the job itself is its end, and is told
     then. What goes wrong with an execution is held back until more happens, so that the same
-    reason is not told twice when it is that of the job, too.
+    reason is not told twice when it is that of the job, too. How far an execution has come is
+    shown when it has come further.
     """
 
     def __init__(self) -> None:
         self._is_first = True
         self._held: JobHistory | None = None
+        self._doing: dict[str, str] = {}
 
     def choose(self, items: Iterable[JobHistory]) -> Iterator[JobHistory]:
         """Yield the events to show of the next ones, in order."""
         for item in items:
+            if not item.seq_num:
+                if self._doing.get(item.execution_id) == item.event.message:
+                    continue
+                self._doing[item.execution_id] = item.event.message
             of_execution = item.type is HistoryType.EXECUTION_LEVEL
             if not of_execution and is_error(item.event):
                 yield from self._unless_told_by(item)

@@ -82,6 +82,8 @@ def _variables(texts: Iterable[str]) -> dict[str, str]:
 def _read_import_url(text: str) -> InputSource:
     if not text.lower().startswith(("http://", "https://")):
         raise ValueError(f"{text} is not an http:// or https:// URL")
+    if "/" not in text.partition("://")[2]:
+        raise ValueError(f"{text}: URL must end with a file name")
     source = SpecConfig(type="urlDownload", params={"URL": text})
     return InputSource(source=source, alias=text, target=_IMPORT_TARGET)
 

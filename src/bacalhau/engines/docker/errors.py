@@ -91,7 +91,22 @@ def create_error(exc: DockerError, image: str) -> BacalhauError:
             hint="the daemon must run on the node itself; see DOCKER_HOST",
             component=COMPONENT,
         )
+    if exc.status != NOT_CONNECTED:
+        for mark, hint in _FAULTS_OF_CREATION.items():
+            if mark in exc.message:
+                return _at_fault(f"create the container: {exc.message}", hint)
     return docker_error(exc, "create the container")
+
+
+_FAULTS_OF_CREATION = {
+    "No command specified": "the image names no program: name one in Parameters or Entrypoint",
+    "is not a directory": "WorkingDirectory, or the one of the image, must be a directory",
+}
+
+
+def _at_fault(message: str, hint: str) -> ExecutionError:
+    """Tell what no other attempt would change, though the daemon calls it a problem of its own."""
+    return ExecutionError(message, code=Code.INVALID_PARAMETER, hint=hint, component=COMPONENT)
 
 
 def start_error(exc: DockerError) -> BacalhauError:
@@ -100,7 +115,13 @@ def start_error(exc: DockerError) -> BacalhauError:
         exc.status < _HTTP_SERVER_ERROR or "OCI runtime" in exc.message
     ):
         return not_started(exc.message)
+    if any(mark in exc.message for mark in _NO_USER):
+        hint = "the image sets a user that its /etc/passwd or /etc/group does not have"
+        return _at_fault(f"start the container: {exc.message}", hint)
     return docker_error(exc, "start the container")
+
+
+_NO_USER = ("unable to find user", "unable to find group", "no matching entries in")
 
 
 def not_started(detail: str) -> ExecutionError:

@@ -173,8 +173,10 @@ class ContainerTask:
         """Tell whether the container was stopped by the daemon that ends, or by a person.
 
         Nothing of what it did counts then. A program may also end with such a code by itself; where
-        nobody saw it, it is run again to find out.
+        nobody saw it, it is run again to find out. One that runs has ended, and was started again.
         """
+        if state.get("Running"):
+            return True
         if int(state.get("ExitCode", 0)) not in _ENDED_FROM_OUTSIDE or state.get("OOMKilled"):
             return False
         if self.was_away:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from bacalhau.models.job import SpecConfig
 
 _BUCKET_HINT = "Bucket is the bucket's name alone, such as my-data"
+_PAYERS = ("requester",)
+_STYLES = ("auto", "path", "virtual")
 _KEY_HINT = "Key is where to store results, such as results/{jobID}/{executionID}"
 
 
@@ -35,9 +37,17 @@ class S3Params(ParamsModel, frozen=True, kw_only=True):
 
 
 class S3SourceParams(S3Params, frozen=True, kw_only=True):
-    """An input. ``anonymous``: do not sign requests, even where credentials are at hand."""
+    """An input; these fields are additions of ours.
+
+    ``anonymous``: do not sign requests, even where credentials are at hand. ``request_payer``:
+    ``requester`` pays for a bucket whose owner does not. ``expected_bucket_owner``: the account
+    that the bucket has to belong to. ``addressing_style``: ``auto``, ``path`` or ``virtual``.
+    """
 
     anonymous: bool = False
+    request_payer: str = ""
+    expected_bucket_owner: str = ""
+    addressing_style: str = ""
 
 
 class S3PublisherParams(ParamsModel, frozen=True, kw_only=True):
@@ -49,12 +59,20 @@ class S3PublisherParams(ParamsModel, frozen=True, kw_only=True):
     region: str = ""
 
 
-def source_problems(params: S3Params) -> list[Problem]:
-    """Return what an input lacks; paths begin with ``Params``."""
-    if params.bucket:
-        return []
-    text = "invalid s3 storage params: bucket cannot be empty"
-    return [Problem("Params.Bucket", text, _BUCKET_HINT)]
+def source_problems(params: S3SourceParams) -> list[Problem]:
+    """Return what is wrong with an input; paths begin with ``Params``."""
+    problems = []
+    if not params.bucket:
+        text = "invalid s3 storage params: bucket cannot be empty"
+        problems.append(Problem("Params.Bucket", text, _BUCKET_HINT))
+    for name, value, allowed in (
+        ("RequestPayer", params.request_payer, _PAYERS),
+        ("AddressingStyle", params.addressing_style, _STYLES),
+    ):
+        if value and value not in allowed:
+            text = f'invalid s3 storage params: {name} "{value}" is not {" or ".join(allowed)}'
+            problems.append(Problem(f"Params.{name}", text, f"leave {name} out for the default"))
+    return problems
 
 
 def publisher_problems(params: S3PublisherParams) -> list[Problem]:

@@ -87,9 +87,21 @@ def apply_changes(connection: sqlite3.Connection, changes: JobChanges) -> int:
 
 def _job_head(connection: sqlite3.Connection, job_id: JobID) -> JobHead | None:
     row = connection.execute(
-        "SELECT revision, generation, events FROM jobs WHERE id = ?", (job_id,)
+        "SELECT revision, generation, events, namespace, create_time, is_terminal"
+        " FROM jobs WHERE id = ?",
+        (job_id,),
     ).fetchone()
-    return JobHead(revision=row[0], generation=row[1], events=row[2]) if row else None
+    if not row:
+        return None
+    revision, generation, events, namespace, create_time, is_ended = row
+    return JobHead(
+        revision=revision,
+        generation=generation,
+        events=events,
+        namespace=namespace,
+        create_time=create_time,
+        is_ended=bool(is_ended),
+    )
 
 
 def _execution_heads(
@@ -99,10 +111,13 @@ def _execution_heads(
     heads = {}
     for execution in executions:
         row = connection.execute(
-            "SELECT job_id, revision FROM executions WHERE id = ?", (execution.id,)
+            "SELECT job_id, node_id, revision, is_live FROM executions WHERE id = ?",
+            (execution.id,),
         ).fetchone()
         if row:
-            heads[execution.id] = ExecutionHead(job_id=row[0], revision=row[1])
+            heads[execution.id] = ExecutionHead(
+                job_id=row[0], node_id=row[1], revision=row[2], is_ended=not row[3]
+            )
     return heads
 
 

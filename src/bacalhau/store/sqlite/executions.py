@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from bacalhau.ports.guards import assert_distinct, check_local_changes
+from bacalhau.ports.guards import LocalHead, assert_distinct, check_local_changes
 from bacalhau.ports.store import LocalExecution
 from bacalhau.protocol.messages import ORCHESTRATOR
 from bacalhau.store.sqlite import _outbox
@@ -93,16 +93,16 @@ class SQLiteExecutionStore:
 
 
 def _apply(connection: sqlite3.Connection, changes: LocalChanges) -> None:
-    revisions = {}
+    stored = {}
     for execution in changes.executions:
         row = connection.execute(
-            "SELECT revision FROM executions WHERE id = ?", (execution.id,)
+            "SELECT revision, is_live FROM executions WHERE id = ?", (execution.id,)
         ).fetchone()
         if row:
-            revisions[execution.id] = row[0]
-    check_local_changes(changes, revisions)
+            stored[execution.id] = LocalHead(revision=row[0], is_ended=not row[1])
+    check_local_changes(changes, stored)
     for execution in changes.executions:
-        _put(connection, execution, is_new=execution.id not in revisions)
+        _put(connection, execution, is_new=execution.id not in stored)
     for message in changes.messages:
         _outbox.append(connection, ORCHESTRATOR, message)
 

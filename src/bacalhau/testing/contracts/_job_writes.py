@@ -9,7 +9,7 @@ import pytest
 
 from bacalhau.errors import ConflictError, StaleWriteError
 from bacalhau.lifecycle.changes import JobChanges
-from bacalhau.models import EvaluationStatus, JobID, JobState
+from bacalhau.models import ComputeState, EvaluationStatus, JobID, JobState, NodeID
 from bacalhau.ports.store import JobQuery
 from bacalhau.testing.contracts._store_records import (
     NODE,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bacalhau.ports.store import JobStore
 
 JOB = JobID("j-1")
+ELSEWHERE = NodeID("n-elsewhere")
 
 
 async def everything(store: JobStore, *job_ids: str) -> Any:
@@ -225,3 +226,37 @@ class JobWrites:
         with pytest.raises(AssertionError, match="j-1"):
             await store.apply(JobChanges(job_id=JobID("j-2"), executions=(stolen,)))
         assert await everything(store, JOB, "j-2") == before
+
+    @pytest.mark.parametrize(
+        ("changes", "lasting"),
+        [
+            (JobChanges(job_id=JOB, job=make_job(revision=3, namespace="other")), "namespace"),
+            (JobChanges(job_id=JOB, job=make_job(revision=3, created=1)), "creation time"),
+            (JobChanges(job_id=JOB, job=make_job(revision=3, state=JobState.RUNNING)), "for good"),
+            (JobChanges(job_id=JOB, executions=(make_execution("e-1", 3),)), "for good"),
+            (
+                JobChanges(job_id=JOB, executions=(make_execution("e-1", 3, node_id=ELSEWHERE),)),
+                NODE,
+            ),
+        ],
+        ids=["namespace", "creation", "job comes back", "execution comes back", "node"],
+    )
+    async def test_changing_what_lasts_is_a_defect(
+        self, store: JobStore, changes: JobChanges, lasting: str
+    ) -> None:
+        await store.apply(JobChanges(job_id=JOB, job=make_job(), executions=(make_execution(),)))
+        job = make_job(revision=2, state=JobState.COMPLETED)
+        run = make_execution("e-1", 2, compute=ComputeState.COMPLETED)
+        await store.apply(JobChanges(job_id=JOB, job=job, executions=(run,)))
+        before = await everything(store, JOB)
+        with pytest.raises(AssertionError, match=lasting):
+            await store.apply(changes)
+        assert await everything(store, JOB) == before
+
+    async def test_what_has_ended_can_be_amended(self, store: JobStore) -> None:
+        for revision in (1, 2):
+            job = make_job(revision=revision, state=JobState.FAILED)
+            run = make_execution("e-1", revision, compute=ComputeState.FAILED)
+            await store.apply(JobChanges(job_id=JOB, job=job, executions=(run,)))
+        assert store.job(JOB) == job
+        assert store.execution(run.id) == run

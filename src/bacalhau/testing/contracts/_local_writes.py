@@ -105,3 +105,12 @@ class LocalWrites:
         twice = LocalChanges(executions=(make_local(), make_local(revision=2)))
         with pytest.raises(AssertionError, match="once"):
             await store.apply(twice)
+
+    async def test_what_has_ended_never_comes_back(self, store: ExecutionStore) -> None:
+        ended = make_local(revision=2, state=ComputeState.FAILED)
+        amended = make_local(revision=3, state=ComputeState.CANCELLED)
+        for record in (make_local(), ended, amended):
+            await store.apply(LocalChanges(executions=(record,)))
+        with pytest.raises(AssertionError, match="for good"):
+            await store.apply(LocalChanges(executions=(make_local(revision=4),)))
+        assert store.execution(EXECUTION) == amended

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
     from bacalhau.config.keys import Value
 
-# Free ports, so that suites can run beside each other and beside a node.
-_SETTINGS: dict[str, Value] = {"Publishers.Types.Local.Port": 0}
+# Free ports, so that suites can run beside each other and beside a node; S3 servers on loopback.
+_SETTINGS: dict[str, Value] = {
+    "Publishers.Types.Local.Port": 0,
+    "Compute.AllowListedS3Endpoints": ("http://127.0.0.1:*",),
+}
 
 
 def node_context(directory: Path, settings: Mapping[str, Value] | None = None) -> PluginContext:

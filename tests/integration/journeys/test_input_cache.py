@@ -1,0 +1,134 @@
+"""The cache of inputs of a node that is killed, and of one that is started again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sqlite3
+import urllib.request
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from bacalhau.models import JobState
+from tests.support.fault_proxy import Fault, FaultProxy, fault_proxy
+from tests.support.input_cache import stored_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.env import Env
+    from tests.support.s3 import S3Objects
+
+ROUNDS = 4
+LARGE = b"0123456789abcde\n" * (12 * 65536)
+FLAGS = ("--name", "n-kept")
+
+
+def objects(number: int) -> dict[str, bytes]:
+    small = {f"{number}/small{each}": b"few words\n" for each in range(20)}
+    return {f"{number}/large": LARGE + str(number).encode(), **small}
+
+
+def submit(env: Env, bucket: str, number: int, endpoint: str) -> str:
+    source = f"src=s3://{bucket}/{number}/,dst=/inputs,opt=endpoint={endpoint}"
+    outcome = env.cli("wasm", "run", "--wait=false", "-i", source, "wordcount.wasm")
+    assert outcome.code == 0, outcome.stderr
+    return outcome.stdout.strip()
+
+
+def wait_completed(env: Env, job_id: str) -> None:
+    with env.client() as client:
+        env.wait_until(lambda: client.job(job_id).job.is_terminal, "the job has ended")
+        assert client.job(job_id).job.state.state_type is JobState.COMPLETED
+
+
+def stall_large(head: str) -> Fault | None:
+    return Fault(after_bytes=3 * 2**20, stalls=True) if "/large" in head.split("\r")[0] else None
+
+
+def statistics(env: Env) -> dict[str, Any]:
+    port = env.variables["BACALHAU_API_PORT"]
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/agent/debug") as answer:
+        found: dict[str, Any] = json.load(answer)["InputCache"]
+    return found
+
+
+def check_every_byte_has_an_owner(node_directory: Path, *, files: int) -> None:
+    cache = node_directory / "compute" / "cache"
+    with closing(sqlite3.connect(cache / "index.db")) as database:
+        known = dict(database.execute("SELECT name, size_bytes FROM files"))
+    stored = {path.name: path.stat().st_size for path in stored_files(cache)}
+    assert stored == known
+    assert len(stored) == files
+    executions = node_directory / "compute" / "executions"
+    assert [path.name for path in executions.iterdir()] == ["output"]
+
+
+async def test_a_node_killed_while_it_fetches_leaves_no_byte_without_an_owner(
+    env: Env, s3_objects: S3Objects
+) -> None:
+    bucket = s3_objects.bucket({k: v for n in range(ROUNDS) for k, v in objects(n).items()})
+    directory = env.directory / "node"
+    async with fault_proxy(s3_objects.endpoint) as proxy:
+        node = await asyncio.to_thread(env.start_node, *FLAGS)
+        for number in range(ROUNDS):
+            proxy.judge = stall_large
+            proxy.stalled.clear()
+            job = await asyncio.to_thread(submit, env, bucket, number, proxy.endpoint)
+            await proxy.stalled.wait()
+            assert stored_files(directory / "compute" / "cache" / "incoming")
+            node.signal(signal.SIGKILL)
+            node.popen.wait()
+            proxy.judge = lambda _: None
+            node = await asyncio.to_thread(env.start_node, *FLAGS)
+            await asyncio.to_thread(wait_completed, env, job)
+            await _check_soon(env, directory, files=21 * (number + 1))
+        await _check_warm(env, bucket, proxy)
+
+
+async def _check_soon(env: Env, directory: Path, *, files: int) -> None:
+    """Once the job has been cleaned up, which is soon after its end is known."""
+    executions = directory / "compute" / "executions"
+    gone = partial(_only_output, executions)
+    await asyncio.to_thread(env.wait_until, gone, "the inputs are removed")
+    check_every_byte_has_an_owner(directory, files=files)
+
+
+def _only_output(executions: Path) -> bool:
+    return [path.name for path in executions.iterdir()] == ["output"]
+
+
+async def _check_warm(env: Env, bucket: str, proxy: FaultProxy) -> None:
+    proxy.requests.clear()
+    before = await asyncio.to_thread(statistics, env)
+    job = await asyncio.to_thread(submit, env, bucket, 0, proxy.endpoint)
+    await asyncio.to_thread(wait_completed, env, job)
+    after = await asyncio.to_thread(statistics, env)
+    asked = [head.split("\r")[0] for head in proxy.requests]
+    assert asked
+    assert all("list-type=2" in line for line in asked), asked
+    assert after["Hits"] - before["Hits"] == 21
+    assert after["Objects"] == 21 * ROUNDS
+    assert after["SizeBytes"] == sum(
+        map(len, (d for n in range(ROUNDS) for d in objects(n).values()))
+    )
+
+
+def test_a_cache_of_no_size_keeps_nothing(env: Env, s3_objects: S3Objects) -> None:
+    bucket = s3_objects.bucket(objects(0))
+    node = env.start_node(*FLAGS)
+    wait_completed(env, submit(env, bucket, 0, s3_objects.endpoint))
+    assert node.stop() == 0
+    env.start_node(*FLAGS, "-c", "InputSources.Cache.Size=0")
+    wait_completed(env, submit(env, bucket, 0, s3_objects.endpoint))
+    assert not (env.directory / "node" / "compute" / "cache").exists()
+
+
+def test_tasks_share_what_they_may_only_read(env: Env, s3_objects: S3Objects) -> None:
+    bucket = s3_objects.bucket(objects(0))
+    env.start_node(*FLAGS, "-c", "InputSources.MountReadOnly=true")
+    for _ in range(2):
+        wait_completed(env, submit(env, bucket, 0, s3_objects.endpoint))
+    assert statistics(env)["Hits"] == 21
