@@ -106,13 +106,13 @@ async def test_profile_that_is_not_there(bare: pytest.MonkeyPatch, tmp_path: Pat
 async def test_process(tmp_path: Path) -> None:
     script = tmp_path / "helper.py"
     script.write_text(f"print({document('ofprocess')!r})")
-    config(tmp_path, f"[default]\ncredential_process = {sys.executable} {script}\n")
+    config(tmp_path, f'[default]\ncredential_process = "{sys.executable}" "{script}"\n')
     assert await signed_by(tmp_path) == "ofprocess"
 
 
 @pytest.mark.usefixtures("bare")
 async def test_process_that_fails(tmp_path: Path) -> None:
-    config(tmp_path, f"[default]\ncredential_process = {sys.executable} -c 1/0\n")
+    config(tmp_path, f'[default]\ncredential_process = "{sys.executable}" -c 1/0\n')
     with pytest.raises(UserError, match="credentials of this node cannot be used"):
         await signed_by(tmp_path)
 

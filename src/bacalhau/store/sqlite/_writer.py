@@ -82,8 +82,10 @@ class GroupWriter:
         finally:
             writer._is_open = False
             writer._end_when_idle()
-            await _in_spite_of_cancellation(writer._finished)
-            writer._thread.join()
+            try:
+                await _in_spite_of_cancellation(writer._finished)
+            finally:
+                writer._thread.join()
 
     async def submit(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run a function in a transaction of its own, and return its result once it is durable.
