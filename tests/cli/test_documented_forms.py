@@ -55,6 +55,14 @@ def test_a_job_as_it_was_submitted(jobs: ServedApi) -> None:
     assert again.stdout.startswith("j-")
 
 
+@pytest.mark.parametrize("form", [["--output", "json"], ["--json"]])
+def test_a_job_as_it_was_submitted_in_json(jobs: ServedApi, form: list[str]) -> None:
+    text = jobs.cli("job", "describe", "--spec", *form, finished_job(1).id).stdout
+    document = json.loads(text)
+    assert document["Meta"] == {"mine": "kept"}
+    assert "ID" not in document
+
+
 def test_old_flags_of_describe(jobs: ServedApi) -> None:
     job_id = finished_job(1).id
     outcome = jobs.cli("job", "describe", "--json", "--include-events", job_id)

@@ -281,6 +281,19 @@ class TestJobGet:
         assert outcome.lines[-1] == "out"
         assert tree(tmp_path) == {"out/stdout": "hi"}
 
+    def test_a_directory_that_cannot_be_made(
+        self, server: ServedApi, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "job-j-2b1e6c11").write_text("in the way")
+        files.content["/e.tar.gz"] = archive(stdout="hi")
+        outcome = self.run(server, results(files, "/e.tar.gz")[0])
+        assert outcome.code == 1
+        assert outcome.stderr.splitlines()[2:] == [
+            f"Error: cannot write results to {tmp_path}/job-j-2b1e6c11: File exists",
+            "Hint:  name a directory that you may write to, and that has room, with --output-dir",
+        ]
+
     def test_nothing_published(self, server: ServedApi) -> None:
         outcome = self.run(server, None)
         assert outcome.code == 0

@@ -161,3 +161,110 @@ def test_job_files_that_are_no_jobs(text: str, message: str) -> None:
     outcome = run_cli("job", "run", stdin=text)
     assert outcome.code == 1
     assert message in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("host", "advice"),
+    [
+        ("https://x", "leave out `https://`, and set API.TLS.UseTLS for TLS"),
+        ("x:80", "give the port apart: `--api-port 80`"),
+        ("[::1]", "leave out the brackets"),
+    ],
+)
+def test_what_else_is_written_into_an_address_comes_with_advice(host: str, advice: str) -> None:
+    outcome = run_cli("job", "list", "--api-host", host)
+    assert outcome.code == 1
+    assert f'Error: "{host}" is neither a host name nor an address\n' in outcome.stderr
+    assert outcome.stderr.endswith(f"{advice}\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["job", name, ""] for name in ("describe", "executions", "history", "logs", "stop")),
+        ["job", "get", "/stdout"],
+        ["node", "describe", ""],
+        ["node", "approve", ""],
+    ],
+)
+def test_an_empty_id_is_told_without_asking_the_server(
+    arguments: list[str], server: ServedApi, tmp_path: Path
+) -> None:
+    directory = ("--output-dir", str(tmp_path)) if "get" in arguments else ()
+    outcome = server.cli(*arguments, *directory)
+    assert outcome.code == 1
+    assert f"Error: the id of the {arguments[0]} is empty\n" in outcome.stderr
+    assert f"`bacalhau {arguments[0]} list` shows them" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "flag"),
+    [
+        (["job", "get", "j-1", "--download-timeout-secs=-1s"], "--download-timeout-secs"),
+        (["docker", "run", "--wait-timeout-secs=-3", "ubuntu"], "--wait-timeout-secs"),
+    ],
+)
+def test_times_below_zero_are_refused(arguments: list[str], flag: str) -> None:
+    outcome = run_cli(*arguments)
+    assert outcome.code == 1
+    assert f'for "{flag}" flag: must not be negative' in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["docker", "run", "-input", "s3://b/k", "ubuntu"], ["docker", "run", "-name=x", "ubuntu"]],
+)
+def test_a_long_flag_with_one_dash_comes_with_a_hint(arguments: list[str]) -> None:
+    outcome = run_cli(*arguments)
+    name = arguments[2].partition("=")[0]
+    assert outcome.code == 1
+    assert f"Hint:  names of more than one letter have two dashes: -{name}\n" in outcome.stderr
+
+
+def test_a_job_file_that_is_not_utf_8_says_where(tmp_path: Path) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_bytes("Name: caf\u00e9\n".encode("latin-1"))
+    outcome = run_cli("job", "run", str(path))
+    assert outcome.code == 1
+    assert outcome.stderr == (
+        f'\nError: job file ("{path}") is not UTF-8 text: byte 10 is not\n'
+        "Hint:  save it as UTF-8 and try again\n"
+    )
+
+
+@pytest.mark.parametrize("command", [["job", "list"], ["version"], ["config", "list"]])
+def test_a_data_directory_that_cannot_be_looked_into(command: list[str]) -> None:
+    directory = f"/{'x' * 300}"  # Root may look into all others.
+    outcome = run_cli(*command, environment={"BACALHAU_DIR": directory})
+    assert outcome.code == 1
+    assert outcome.stderr == (
+        f"\nError: configuration file {directory}/config.yaml cannot be read: File name too long\n"
+        "Hint:  name a directory that you may read with --data-dir, or in BACALHAU_DIR\n"
+    )
+
+
+@pytest.mark.parametrize("suffix", ["", ".yaml"])
+def test_a_configuration_that_can_be_no_name_of_a_file(suffix: str) -> None:
+    outcome = run_cli("config", "list", "-c", f"{'x' * 300}{suffix}")
+    assert outcome.code == 1
+    assert "internal error" not in outcome.stderr
+
+
+def test_results_that_cannot_be_written(server: ServedApi, tmp_path: Path) -> None:
+    outcome = server.cli("job", "get", "j-1", "--output-dir", str(tmp_path / "none"))
+    assert outcome.code == 1
+    assert outcome.stderr == (
+        f"\nError: output dir does not exist: {tmp_path}/none\n"
+        "Hint:  make it before, or leave out --output-dir\n"
+    )
+
+
+def test_an_unknown_help_topic_is_quoted() -> None:
+    outcome = run_cli("help", "job", "nonsense")
+    assert outcome.code == 0
+    assert outcome.stdout.startswith("Unknown help topic [`job` `nonsense`]\n")
+
+
+def test_a_module_from_a_url_without_a_path() -> None:
+    outcome = run_cli("wasm", "run", "-U", "http://e.com", "x.wasm")
+    assert "http://e.com: URL must end with a file name" in outcome.stderr

@@ -78,12 +78,24 @@ def test_an_empty_file_says_so(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["# only a comment", "---", "null", "~"])
 def test_a_file_without_a_job_says_so(text: str) -> None:
-    assert _error(text).message == "empty/nil job"
+    error = _error(text)
+    assert error.message == "empty/nil job"
+    assert error.hint == "a job file has fields such as Name, Type and Tasks"
 
 
 @pytest.mark.parametrize("text", ["- Type: batch", "hello", "[]"])
 def test_a_file_with_something_else_says_so(text: str) -> None:
-    assert "expected an object" in _error(text).message
+    error = _error(text)
+    assert "expected an object" in error.message
+    assert error.hint == "a job file has fields such as Name, Type and Tasks"
+
+
+@pytest.mark.parametrize("bold", ["", "\x1b[1m"])
+def test_a_description_for_people_is_recognised(bold: str) -> None:
+    text = f"{bold}ID            = j-1\nName          = x\nType          = batch\n\nSummary\n"
+    error = _error(text)
+    assert error.message == "this is the description of a job for people, not a job file"
+    assert "`bacalhau job describe --spec JOB | bacalhau job run`" in error.hint
 
 
 def test_bad_yaml_is_located() -> None:
