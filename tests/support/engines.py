@@ -13,7 +13,8 @@ from bacalhau.engines.wasm import WasmEngine
 from bacalhau.lib.clock import SystemClock
 from bacalhau.lib.ids import RandomIds
 from bacalhau.models import ExecutionID, JobID, NetworkConfig, NodeID, Resources, SpecConfig
-from bacalhau.ports import PluginContext, TaskRun, Volume
+from bacalhau.ports import PluginContext, TaskExit, TaskRun, Volume
+from bacalhau.testing.contracts.engine import finish
 from bacalhau.testing.engine_fake import FakeEngine
 from tests.support.docker import IMAGE
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bacalhau.config.keys import Value
-    from bacalhau.ports import Stream
+    from bacalhau.ports import Engine, Stream
+    from bacalhau.testing.contracts.engine import CollectingSink
     from tests.support.docker import DockerDaemon
 
 HERE = ("http://127.0.0.1:*",)
@@ -246,3 +248,9 @@ class DockerBench:
             *(str(each["Names"]) for each in self._daemon.containers(self._label)),
             *(str(each["Name"]) for each in networks),
         ]
+
+
+async def output_of(engine: Engine, run: TaskRun, sink: CollectingSink) -> str:
+    """Run a task that must end well, and return what it printed."""
+    assert await finish(engine, run) == TaskExit(exit_code=0), sink.stderr
+    return sink.stdout.decode()

@@ -13,6 +13,7 @@ from bacalhau.compute.failures import COMPONENT, defects_contained, told_as
 from bacalhau.compute.inputs import fetch, inputs_of
 from bacalhau.compute.moves import COMPLETED_TEXT, Move
 from bacalhau.errors import BacalhauError, Code, ExecutionError, InternalError, NotSupportedError
+from bacalhau.lib.parallel import ungrouped
 from bacalhau.lib.units import format_duration
 from bacalhau.lifecycle.events import TIMEOUT_HINT, error_event, event
 from bacalhau.lifecycle.local import Refusal, Step
@@ -166,21 +167,18 @@ class Attempt:
             return files, volumes
 
     async def _fetch(self, inputs: Sequence[InputSource], files: TaskFiles) -> tuple[Volume, ...]:
-        try:
+        with ungrouped(), self._around.fetching.watch(self._record.id) as watch:
             async with asyncio.TaskGroup() as group:
                 noting = group.create_task(self._note_start())
-                with self._around.fetching.watch(self._record.id) as watch:
-                    volumes = await fetch(
-                        inputs,
-                        files.input_directories,
-                        self._around.plugins.sources,
-                        limit_seconds=self._around.read_timeout_seconds,
-                        watch=watch,
-                    )
+                volumes = await fetch(
+                    inputs,
+                    files.input_directories,
+                    self._around.plugins.sources,
+                    limit_seconds=self._around.read_timeout_seconds,
+                    watch=watch,
+                )
                 noting.cancel()
-        except ExceptionGroup as several:
-            raise several.exceptions[0] from several
-        return volumes
+            return volumes
 
     async def _note_start(self) -> None:
         """Note durably when the time began to count, where that may be needed."""

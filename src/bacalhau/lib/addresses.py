@@ -45,3 +45,15 @@ def _outward_address() -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         except OSError:
             return None
         return ipaddress.ip_address(probe.getsockname()[0])
+
+
+def address_meant(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Read an address without its zone; one of IPv4 that is written as IPv6 is that of IPv4.
+
+    Raises:
+        ValueError: it is no address.
+    """
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        return address.ipv4_mapped or address.sixtofour or address
+    return address

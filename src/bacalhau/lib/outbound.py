@@ -18,6 +18,8 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from bacalhau.lib.addresses import address_meant
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator
@@ -35,11 +37,9 @@ class ForbiddenAddressError(ValueError):
 def is_forbidden(host: str) -> bool:
     """Tell whether a host, written as an address, is link-local, multicast or cloud metadata."""
     try:
-        address = ipaddress.ip_address(host.partition("%")[0])
+        address = address_meant(host)
     except ValueError:
         return False
-    if isinstance(address, ipaddress.IPv6Address):
-        address = address.ipv4_mapped or address.sixtofour or address
     return address.is_link_local or address.is_multicast or address in _METADATA
 
 

@@ -1,12 +1,13 @@
-"""Many pieces of the same work, a bounded number of them at once."""
+"""Several pieces of work at once, and the errors of such."""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 T = TypeVar("T")
 
@@ -25,9 +26,16 @@ async def in_parallel(
         for item in waiting:  # shared by all workers: each takes the next one
             await work(item)
 
-    try:
+    with ungrouped():
         async with asyncio.TaskGroup() as group:
             for _ in range(min(at_once, len(items))):
                 group.create_task(worker())
+
+
+@contextmanager
+def ungrouped() -> Iterator[None]:
+    """Raise the first error of a task group as it is, without the group around it."""
+    try:
+        yield
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None

@@ -51,7 +51,7 @@ _MOVES: dict[Step, dict[ComputeState, ComputeState]] = {
     Step.CANCELLED: dict.fromkeys(_LIVE, ComputeState.CANCELLED),
     Step.BID: {ComputeState.NEW: ComputeState.BID_ACCEPTED},
     Step.REFUSED: {ComputeState.NEW: ComputeState.ASK_FOR_BID_REJECTED},
-    # Noted before inputs are fetched, so that the time they take counts over a restart, too.
+    # Noted while inputs are fetched, so that the time they take counts over a restart, too.
     Step.BEGUN: {
         ComputeState.BID_ACCEPTED: ComputeState.BID_ACCEPTED,
         ComputeState.RUNNING: ComputeState.RUNNING,

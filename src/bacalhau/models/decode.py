@@ -21,6 +21,8 @@ from bacalhau.models.job import Job
 from bacalhau.models.problems import Problem, raise_for
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from bacalhau.models.job import SpecConfig
 
 T = TypeVar("T")
@@ -141,9 +143,31 @@ def decode_params(wanted: type[T], spec: SpecConfig, path: str = "Params") -> T:
     return decode(wanted, spec.params, path)
 
 
-def judge_params(wanted: type[T], spec: SpecConfig) -> tuple[T | None, list[Problem]]:
-    """Read parameters; return what is wrong with them instead of raising, with None for them."""
-    return _walked(wanted, spec.params, "Params")
+def judged_params(wanted: type[T], spec: SpecConfig, rules: Callable[[T], Iterable[Problem]]) -> T:
+    """Read parameters, and judge them by the rules of their type.
+
+    Raises:
+        ValidationError: with all problems and their paths below ``Params``.
+    """
+    params = decode_params(wanted, spec)
+    raise_for(list(rules(params)))
+    return params
+
+
+def params_problems(
+    wanted: type[T], spec: SpecConfig, rules: Callable[[T], Iterable[Problem]]
+) -> list[Problem]:
+    """Return what is wrong with parameters, instead of raising it; see ``judged_params``."""
+    params, problems = _walked(wanted, spec.params, "Params")
+    return problems if params is None else list(rules(params))
+
+
+def ignored_params(role: str, wanted: type[Any], spec: SpecConfig) -> list[str]:
+    """Warn of parameters that have no effect; ``role`` is engine, source or publisher."""
+    return [
+        f'{role} {spec.kind} ignores the unknown parameter "{name}"'
+        for name in unknown_params(wanted, spec)
+    ]
 
 
 def unknown_params(wanted: type[Any], spec: SpecConfig) -> list[str]:

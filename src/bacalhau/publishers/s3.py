@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bacalhau.errors import BacalhauError, ValidationError
+from bacalhau.errors import BacalhauError
 from bacalhau.lib.threads import run_to_end
 from bacalhau.models import SpecConfig
 from bacalhau.models.decode import decode_params, unknown_params
@@ -29,8 +29,7 @@ from bacalhau.s3.access import reach
 from bacalhau.s3.checksums import format_digest
 from bacalhau.s3.client import S3Client
 from bacalhau.s3.endpoints import DEFAULT_REGION, locate
-from bacalhau.s3.failures import Subject, explained
-from bacalhau.s3.keys import BAD_REQUEST
+from bacalhau.s3.failures import Subject, explained, refuse_params
 from bacalhau.s3.trust import KEY as TRUSTED_KEY
 from bacalhau.s3.upload import PARTS_AT_ONCE, upload
 
@@ -63,15 +62,7 @@ class S3Publisher:
     def check(cls, spec: SpecConfig) -> Sequence[str]:
         """Judge parameters; see ``ports.Plugin``."""
         params = decode_params(S3PublisherParams, spec)
-        problems = [*publisher_problems(params), *_problems(params)]
-        if problems:
-            raise ValidationError(
-                "\n".join(problem.message for problem in problems),
-                code=BAD_REQUEST,
-                component=COMPONENT,
-                hint="\n".join(problem.hint for problem in problems if problem.hint),
-                fields=[problem.path for problem in problems],
-            )
+        refuse_params([*publisher_problems(params), *_problems(params)], COMPONENT)
         return list(_warnings(params, spec))
 
     @classmethod

@@ -16,12 +16,15 @@ from bacalhau.errors import (
     TransientError,
     UnsuitableNodeError,
     UserError,
+    ValidationError,
 )
 from bacalhau.lib.outbound import ForbiddenAddressError
 from bacalhau.s3.responses import MalformedResponseError, ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from bacalhau.models.problems import Problem
 
 _BAD_CREDENTIALS = frozenset(
     {
@@ -191,6 +194,22 @@ def _denied(error: ServiceError, subject: Subject) -> tuple[type[BacalhauError],
     if subject.component == "S3InputSource":
         hint += "; if whoever reads the bucket pays for it, set RequestPayer to requester"
     return ForbiddenError, "access denied", hint
+
+
+def refuse_params(problems: Sequence[Problem], component: str) -> None:
+    """Raise one error for all that is wrong with parameters, or return when there is nothing.
+
+    Raises:
+        ValidationError: a line for each problem, ``fields`` with their paths.
+    """
+    if problems:
+        raise ValidationError(
+            "\n".join(problem.message for problem in problems),
+            code=Code.S3_BAD_REQUEST,
+            component=component,
+            hint="\n".join(problem.hint for problem in problems if problem.hint),
+            fields=[problem.path for problem in problems],
+        )
 
 
 def _is_refused(error: ServiceError, subject: Subject) -> bool:

@@ -8,16 +8,14 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 from bacalhau.errors import Code, TransientError
-from bacalhau.models.decode import unknown_params
 from bacalhau.ports import Volume
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
-    from typing import Any
 
     from bacalhau.config import Settings
-    from bacalhau.models import InputSource, SpecConfig
+    from bacalhau.models import InputSource
     from bacalhau.ports import InputPlan
 
 
@@ -40,14 +38,6 @@ def volume(source: InputSource, plan: InputPlan, directory: Path, *, read_only: 
     """Return the fetched input as an engine binds it."""
     path = directory / plan.objects[0].path if plan.is_file else directory
     return Volume(path=path, target=source.target, read_only=read_only)
-
-
-def unknown_params_warnings(params_type: type[Any], spec: SpecConfig) -> list[str]:
-    """Say which parameters have no effect."""
-    return [
-        f'source {spec.kind} ignores the unknown parameter "{name}"'
-        for name in unknown_params(params_type, spec)
-    ]
 
 
 @asynccontextmanager

@@ -20,10 +20,10 @@ from urllib.parse import unquote_to_bytes
 from bacalhau.errors import UserError, ValidationError
 from bacalhau.lib.archives import ArchiveError, ArchiveLimits, unpack
 from bacalhau.lib.threads import run_to_end
-from bacalhau.models.decode import decode_params
+from bacalhau.models.decode import decode_params, ignored_params
 from bacalhau.models.params import ParamsModel
 from bacalhau.ports import InputPlan, PlannedObject
-from bacalhau.sources._rules import disk, mounts_read_only, unknown_params_warnings, volume
+from bacalhau.sources._rules import disk, mounts_read_only, volume
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -55,7 +55,7 @@ class InlineSource:
     def check(cls, spec: SpecConfig) -> Sequence[str]:
         """Judge parameters; see ``ports.Plugin``."""
         _read_url(spec)
-        return unknown_params_warnings(InlineParams, spec)
+        return ignored_params("source", InlineParams, spec)
 
     @classmethod
     @asynccontextmanager

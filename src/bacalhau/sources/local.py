@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from bacalhau.errors import Code, UnsuitableNodeError, ValidationError
-from bacalhau.models.decode import decode_params
+from bacalhau.models.decode import decode_params, ignored_params
 from bacalhau.models.params import ParamsModel
 from bacalhau.ports import InputPlan, PlannedObject, Volume
 from bacalhau.sources._allow_list import KEY, AllowList
-from bacalhau.sources._rules import unknown_params_warnings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -76,7 +75,7 @@ class LocalSource:
         """Judge parameters; see ``ports.Plugin``."""
         params = decode_params(LocalParams, spec)
         _wanted(params)
-        return [*unknown_params_warnings(LocalParams, spec), *_warnings(params)]
+        return [*ignored_params("source", LocalParams, spec), *_warnings(params)]
 
     @classmethod
     @asynccontextmanager

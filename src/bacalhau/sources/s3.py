@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bacalhau.errors import BacalhauError, Code, UserError, ValidationError
+from bacalhau.errors import BacalhauError, Code, UserError
 from bacalhau.lib.pattern import PatternError, compile_pattern
-from bacalhau.models.decode import decode_params
+from bacalhau.models.decode import decode_params, ignored_params
 from bacalhau.models.problems import Problem
 from bacalhau.models.specs.s3 import S3SourceParams, source_problems
 from bacalhau.s3.access import reach
 from bacalhau.s3.checksums import ExpectedChecksum, format_digest
 from bacalhau.s3.client import S3Client
 from bacalhau.s3.endpoints import DEFAULT_REGION, Style, has_scheme, locate
-from bacalhau.s3.failures import Subject, explained
-from bacalhau.s3.keys import BAD_REQUEST, COMPONENT, is_single
+from bacalhau.s3.failures import Subject, explained, refuse_params
+from bacalhau.s3.keys import COMPONENT, is_single
 from bacalhau.s3.listing import checksum_mismatch, plan_objects
 from bacalhau.s3.transfer import DigestMismatchError, Fetch, fetch
 from bacalhau.s3.trust import KEY as TRUSTED_KEY
@@ -26,7 +26,6 @@ from bacalhau.sources._rules import (
     disk,
     mounts_read_only,
     read_deadline,
-    unknown_params_warnings,
     volume,
 )
 from bacalhau.sources._s3_cache import fetch_cached
@@ -60,16 +59,8 @@ class S3Source:
     def check(cls, spec: SpecConfig) -> Sequence[str]:
         """Judge parameters; see ``ports.Plugin``."""
         params = decode_params(S3SourceParams, spec)
-        problems = [*source_problems(params), *_problems(params)]
-        if problems:
-            raise ValidationError(
-                "\n".join(problem.message for problem in problems),
-                code=BAD_REQUEST,
-                component=COMPONENT,
-                hint="\n".join(problem.hint for problem in problems if problem.hint),
-                fields=[problem.path for problem in problems],
-            )
-        return [*unknown_params_warnings(S3SourceParams, spec), *_warnings(params)]
+        refuse_params([*source_problems(params), *_problems(params)], COMPONENT)
+        return [*ignored_params("source", S3SourceParams, spec), *_warnings(params)]
 
     @classmethod
     @asynccontextmanager

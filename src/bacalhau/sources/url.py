@@ -16,7 +16,7 @@ from bacalhau.errors import BacalhauError, Code, ConflictError, TransientError, 
 from bacalhau.lib.outbound import guarded_session
 from bacalhau.lib.threads import run_to_end
 from bacalhau.lib.tree import Tree, write_at
-from bacalhau.models.decode import decode_params
+from bacalhau.models.decode import decode_params, ignored_params
 from bacalhau.models.params import ParamsModel
 from bacalhau.ports import InputPlan, PlannedObject
 from bacalhau.sources._rules import (
@@ -24,7 +24,6 @@ from bacalhau.sources._rules import (
     disk,
     mounts_read_only,
     read_deadline,
-    unknown_params_warnings,
     volume,
 )
 from bacalhau.sources._web import COMPONENT, Web, refusal, shown, unreachable, url_problem
@@ -80,7 +79,7 @@ class UrlSource:
             raise ValidationError(
                 f"invalid url storage params: {problem}", component=COMPONENT, fields=["Params.URL"]
             )
-        return unknown_params_warnings(UrlParams, spec)
+        return ignored_params("source", UrlParams, spec)
 
     @classmethod
     @asynccontextmanager

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 
 from bacalhau.errors import ExecutionError, ForeignCode, TransientError
-from bacalhau.models.decode import decode_params, unknown_params
+from bacalhau.models.decode import decode_params, ignored_params
 from bacalhau.models.params import ParamsModel
 from bacalhau.ports.engine import Stream, TaskExit
 
@@ -83,8 +83,7 @@ class FakeEngine:
     def check(cls, spec: SpecConfig) -> Sequence[str]:
         """Judge parameters and return warnings; see ``ports.Plugin``."""
         decode_params(FakeParams, spec)
-        unknown = unknown_params(FakeParams, spec)
-        return [f'engine {spec.kind} ignores the unknown parameter "{name}"' for name in unknown]
+        return ignored_params("engine", FakeParams, spec)
 
     @classmethod
     @asynccontextmanager

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from bacalhau.errors import ForbiddenError, ForeignCode, TransientError
 from bacalhau.models import SpecConfig
-from bacalhau.models.decode import decode_params, unknown_params
+from bacalhau.models.decode import decode_params, ignored_params
 from bacalhau.models.params import ParamsModel
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ class FakePublisher:
     def check(cls, spec: SpecConfig) -> Sequence[str]:
         """Judge parameters and return warnings; see ``ports.Plugin``."""
         decode_params(FakePublisherParams, spec)
-        unknown = unknown_params(FakePublisherParams, spec)
-        return [f'publisher {spec.kind} ignores the unknown parameter "{name}"' for name in unknown]
+        return ignored_params("publisher", FakePublisherParams, spec)
 
     @classmethod
     @asynccontextmanager

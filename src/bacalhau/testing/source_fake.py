@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bacalhau.errors import ForeignCode, NotFoundError, TransientError
-from bacalhau.models.decode import decode_params, unknown_params
+from bacalhau.models.decode import decode_params, ignored_params
 from bacalhau.models.params import ParamsModel
 from bacalhau.ports import InputPlan, PlannedObject, Volume
 
@@ -67,8 +67,7 @@ class FakeSource:
     def check(cls, spec: SpecConfig) -> Sequence[str]:
         """Judge parameters and return warnings; see ``ports.Plugin``."""
         decode_params(FakeSourceParams, spec)
-        unknown = unknown_params(FakeSourceParams, spec)
-        return [f'source {spec.kind} ignores the unknown parameter "{name}"' for name in unknown]
+        return ignored_params("source", FakeSourceParams, spec)
 
     @classmethod
     @asynccontextmanager

@@ -18,10 +18,10 @@ from bacalhau.ports import TaskExit, TaskRun, Volume
 from bacalhau.testing.contracts.engine import RESOURCES, CollectingSink, Runs, cleaned, finish, stop
 from tests.support.abandoned import abandon
 from tests.support.docker import IMAGE, ODD_IMAGE, private_daemon
-from tests.support.engines import DockerBench, plugin_context
+from tests.support.engines import DockerBench, output_of, plugin_context
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from tests.support.docker import DockerDaemon
 
@@ -34,21 +34,6 @@ async def engine(tmp_path: Path, docker_daemon: DockerDaemon) -> AsyncIterator[D
     context = plugin_context(tmp_path, {"Engines.Types.Docker.StopTimeout": "2s"})
     async with DockerEngine.open(context) as engine:
         yield engine
-
-
-@pytest.fixture
-def bench(docker_daemon: DockerDaemon) -> DockerBench:
-    return DockerBench(docker_daemon)
-
-
-@pytest.fixture
-def runs(bench: DockerBench, tmp_path: Path) -> Runs:
-    return Runs(bench, tmp_path / "runs")
-
-
-async def output_of(engine: DockerEngine, run: TaskRun, sink: CollectingSink) -> str:
-    assert await finish(engine, run) == TaskExit(exit_code=0), sink.stderr
-    return sink.stdout.decode()
 
 
 class TestOutput:
@@ -370,13 +355,20 @@ class TestRestart:
         assert await others.leftovers() == []
 
 
-async def test_a_container_that_somebody_removes_is_a_transient_error(
-    engine: DockerEngine, bench: DockerBench, runs: Runs, docker_daemon: DockerDaemon
+async def fails_when(
+    interfere: Callable[[str], object],
+    engine: DockerEngine,
+    bench: DockerBench,
+    runs: Runs,
+    docker_daemon: DockerDaemon,
+    *,
+    match: str,
 ) -> None:
+    """Do something to the container of a running task, and expect the task to fail by it."""
     run, sink = runs.make(bench.forever("begun"))
 
     async def expect_the_error() -> None:
-        with pytest.raises(TransientError, match="removed by somebody else"):
+        with pytest.raises(TransientError, match=match):
             await finish(engine, run)
 
     async with asyncio.TaskGroup() as group:
@@ -384,7 +376,16 @@ async def test_a_container_that_somebody_removes_is_a_transient_error(
         await sink.wait_for(b"begun")
         label = f"bacalhau-executionID=bacalhau-n-test{run.execution_id}"
         (listed,) = docker_daemon.containers(label)
-        docker_daemon.request("DELETE", f"/containers/{listed['Id']}", force="1")
+        interfere(listed["Id"])
+
+
+async def test_a_container_that_somebody_removes_is_a_transient_error(
+    engine: DockerEngine, bench: DockerBench, runs: Runs, docker_daemon: DockerDaemon
+) -> None:
+    def remove(container: str) -> None:
+        docker_daemon.request("DELETE", f"/containers/{container}", force="1")
+
+    await fails_when(remove, engine, bench, runs, docker_daemon, match="removed by somebody else")
 
 
 class TestStoppedFromOutside:
@@ -399,18 +400,10 @@ class TestStoppedFromOutside:
         docker_daemon: DockerDaemon,
         action: str,
     ) -> None:
-        run, sink = runs.make(bench.forever("begun"))
+        def end(container: str) -> None:
+            docker_daemon.request("POST", f"/containers/{container}/{action}", t="5")
 
-        async def expect_the_error() -> None:
-            with pytest.raises(TransientError, match="ended from outside"):
-                await finish(engine, run)
-
-        async with asyncio.TaskGroup() as group:
-            group.create_task(expect_the_error())
-            await sink.wait_for(b"begun")
-            label = f"bacalhau-executionID=bacalhau-n-test{run.execution_id}"
-            (listed,) = docker_daemon.containers(label)
-            docker_daemon.request("POST", f"/containers/{listed['Id']}/{action}", t="5")
+        await fails_when(end, engine, bench, runs, docker_daemon, match="ended from outside")
         await cleaned(bench)
 
     async def test_a_task_that_kills_itself_has_one(

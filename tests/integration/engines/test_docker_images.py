@@ -11,17 +11,14 @@ import pytest
 from bacalhau.engines.docker import DockerEngine
 from bacalhau.errors import ExecutionError, TransientError
 from bacalhau.models import SpecConfig, Task
-from bacalhau.ports import TaskExit
 from bacalhau.testing.contracts.engine import RESOURCES, Runs, finish
 from tests.support.docker import publish_foreign_image
-from tests.support.engines import DockerBench, plugin_context
+from tests.support.engines import DockerBench, output_of, plugin_context
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from bacalhau.ports import TaskRun
-    from bacalhau.testing.contracts.engine import CollectingSink
     from tests.support.docker import DockerDaemon, PrivateRegistry
 
 pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("docker")]
@@ -34,27 +31,12 @@ async def engine(tmp_path: Path, docker_daemon: DockerDaemon) -> AsyncIterator[D
 
 
 @pytest.fixture
-def bench(docker_daemon: DockerDaemon) -> DockerBench:
-    return DockerBench(docker_daemon)
-
-
-@pytest.fixture
-def runs(bench: DockerBench, tmp_path: Path) -> Runs:
-    return Runs(bench, tmp_path / "runs")
-
-
-@pytest.fixture
 def docker_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file in which `docker login` keeps what it is told; not there yet."""
     folder = tmp_path / "docker-config"
     folder.mkdir()
     monkeypatch.setenv("DOCKER_CONFIG", str(folder))
     return folder / "config.json"
-
-
-async def output_of(engine: DockerEngine, run: TaskRun, sink: CollectingSink) -> str:
-    assert await finish(engine, run) == TaskExit(exit_code=0), sink.stderr
-    return sink.stdout.decode()
 
 
 def task_of(image: str, **params: str) -> Task:

@@ -37,16 +37,6 @@ async def engine(tmp_path: Path, docker_daemon: DockerDaemon) -> AsyncIterator[D
         yield engine
 
 
-@pytest.fixture
-def bench(docker_daemon: DockerDaemon) -> DockerBench:
-    return DockerBench(docker_daemon)
-
-
-@pytest.fixture
-def runs(bench: DockerBench, tmp_path: Path) -> Runs:
-    return Runs(bench, tmp_path / "runs")
-
-
 async def test_a_share_of_a_processor(engine: DockerEngine, bench: DockerBench, runs: Runs) -> None:
     run, sink = runs.make(bench.script(READ_CPU), resources=Resources(cpu=0.5))
     await finish(engine, run)

@@ -33,16 +33,6 @@ async def engine(tmp_path: Path, docker_daemon: DockerDaemon) -> AsyncIterator[D
         yield engine
 
 
-@pytest.fixture
-def bench(docker_daemon: DockerDaemon) -> DockerBench:
-    return DockerBench(docker_daemon)
-
-
-@pytest.fixture
-def runs(bench: DockerBench, tmp_path: Path) -> Runs:
-    return Runs(bench, tmp_path / "runs")
-
-
 class Origin:
     """A web server on loopback that answers with the head of the request."""
 

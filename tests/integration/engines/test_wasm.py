@@ -37,11 +37,6 @@ def bench(tmp_path: Path) -> WasmBench:
     return WasmBench(tmp_path / "modules", tmp_path / "node")
 
 
-@pytest.fixture
-def runs(bench: WasmBench, tmp_path: Path) -> Runs:
-    return Runs(bench, tmp_path / "runs")
-
-
 def descriptors() -> int:
     return len(list(Path("/dev/fd/").iterdir()))
 

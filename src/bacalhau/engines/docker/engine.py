@@ -20,7 +20,7 @@ from bacalhau.engines.docker.ownership import Ownership
 from bacalhau.engines.docker.removal import Remover
 from bacalhau.engines.docker.task import ContainerTask, unbroken
 from bacalhau.errors import BacalhauError, Code, ExecutionError, TransientError
-from bacalhau.models.decode import unknown_params
+from bacalhau.models.decode import ignored_params
 from bacalhau.models.specs.docker import DockerParams, read_params
 
 if TYPE_CHECKING:
@@ -72,8 +72,7 @@ class DockerEngine:
     def check(cls, spec: SpecConfig) -> Sequence[str]:
         """Judge parameters and return warnings; see ``ports.Plugin``."""
         read_params(spec)
-        unknown = unknown_params(DockerParams, spec)
-        return [f'engine docker ignores the unknown parameter "{name}"' for name in unknown]
+        return ignored_params("engine", DockerParams, spec)
 
     @classmethod
     @asynccontextmanager

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import re
 import socket
 from contextlib import asynccontextmanager
@@ -20,6 +19,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 import structlog
+
+from bacalhau.lib.addresses import address_meant
+from bacalhau.lib.parallel import ungrouped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterable, Sequence
@@ -80,9 +82,7 @@ class GatewayRules:
 
     def may_connect(self, address: str) -> bool:
         """Tell whether an address is public, or one that the operator lists."""
-        ip = ipaddress.ip_address(address.partition("%")[0])
-        if isinstance(ip, ipaddress.IPv6Address):
-            ip = ip.ipv4_mapped or ip.sixtofour or ip
+        ip = address_meant(address)
         if any(ip in network for network in self.private_networks):
             return True
         return ip.is_global and not ip.is_multicast
@@ -171,12 +171,11 @@ class _Gateway:
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
             else:
                 far_writer.write(_forwarded(request, self._rules.job_id))
-            async with asyncio.TaskGroup() as group:
-                outward = group.create_task(_pipe(reader, far_writer))
-                await _pipe(far_reader, writer)
-                outward.cancel()
-        except ExceptionGroup as group_error:
-            raise group_error.exceptions[0] from None
+            with ungrouped():
+                async with asyncio.TaskGroup() as group:
+                    outward = group.create_task(_pipe(reader, far_writer))
+                    await _pipe(far_reader, writer)
+                    outward.cancel()
         finally:
             far_writer.close()
 

@@ -22,6 +22,7 @@ from bacalhau.engines.docker.errors import (
 )
 from bacalhau.engines.docker.output import OutputCopy, attach, ends_in_a_line, logs
 from bacalhau.errors import BacalhauError, Code, ExecutionError, TransientError
+from bacalhau.lib.parallel import ungrouped
 from bacalhau.lib.timestamps import parse_rfc3339
 from bacalhau.ports import TaskExit
 
@@ -110,7 +111,7 @@ class ContainerTask:
         Cancellation: the container is stopped, and what it prints until then is copied, too. One
         that was let go is left alone.
         """
-        try:
+        with ungrouped():
             async with asyncio.TaskGroup() as group:
                 copying = group.create_task(output.copy(response))
                 try:
@@ -125,8 +126,6 @@ class ContainerTask:
                     copying.cancel()
                     return exit_code, False
                 return exit_code, copying.result() and not self.was_away
-        except ExceptionGroup as group_error:
-            raise group_error.exceptions[0] from None
 
     async def _wait_exit(self) -> int:
         """Wait until the container does not run, asking again now and then; return its code."""

@@ -15,7 +15,7 @@ from bacalhau.engines.wasm.modules import COMPONENT, CompiledModules, only_file
 from bacalhau.engines.wasm.task import Interrupt, WasmTask, run_task
 from bacalhau.errors import Code, ExecutionError, TransientError
 from bacalhau.lib.paths import clean_relative
-from bacalhau.models.decode import unknown_params
+from bacalhau.models.decode import ignored_params
 from bacalhau.models.specs.wasm import (
     WasmParams,
     import_name,
@@ -69,8 +69,7 @@ class WasmEngine:
     def check(cls, spec: SpecConfig) -> Sequence[str]:
         """Judge parameters and return warnings; see ``ports.Plugin``."""
         read_params(spec)
-        unknown = unknown_params(WasmParams, spec)
-        return [f'engine wasm ignores the unknown parameter "{name}"' for name in unknown]
+        return ignored_params("engine", WasmParams, spec)
 
     @classmethod
     @asynccontextmanager

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import enum
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from bacalhau.lib.nearest import did_you_mean
-from bacalhau.models.decode import judge_params, unknown_params
+from bacalhau.models.decode import judged_params, params_problems, unknown_params
 from bacalhau.models.params import ParamsModel
-from bacalhau.models.problems import Problem, raise_for
+from bacalhau.models.problems import Problem
 from bacalhau.models.specs.environment import env_problems
 from bacalhau.models.specs.images import parse_reference
 
@@ -66,20 +67,12 @@ def read_params(spec: SpecConfig) -> DockerParams:
     Raises:
         ValidationError: with all problems and their paths below ``Params``.
     """
-    params, problems = _judged(spec)
-    raise_for(problems)
-    assert params is not None, "parameters without problems were read"
-    return params
+    return judged_params(DockerParams, spec, partial(_problems, spec=spec))
 
 
 def problems_of(spec: SpecConfig) -> list[Problem]:
     """Return what is wrong with the parameters of an engine; paths begin with ``Params``."""
-    return _judged(spec)[1]
-
-
-def _judged(spec: SpecConfig) -> tuple[DockerParams | None, list[Problem]]:
-    params, problems = judge_params(DockerParams, spec)
-    return params, problems if params is None else list(_problems(params, spec))
+    return params_problems(DockerParams, spec, partial(_problems, spec=spec))
 
 
 def _problems(params: DockerParams, spec: SpecConfig) -> Iterator[Problem]:

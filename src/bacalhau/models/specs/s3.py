@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bacalhau.models.decode import judge_params
+from bacalhau.models.decode import params_problems
 from bacalhau.models.params import ParamsModel
 from bacalhau.models.problems import Problem
 
@@ -89,11 +89,9 @@ def publisher_problems(params: S3PublisherParams) -> list[Problem]:
 
 def problems_of_source(spec: SpecConfig) -> list[Problem]:
     """Read the parameters of an input, and return what is wrong with them."""
-    params, problems = judge_params(S3SourceParams, spec)
-    return problems if params is None else source_problems(params)
+    return params_problems(S3SourceParams, spec, source_problems)
 
 
 def problems_of_publisher(spec: SpecConfig) -> list[Problem]:
     """Read the parameters of a publisher, and return what is wrong with them."""
-    params, problems = judge_params(S3PublisherParams, spec)
-    return problems if params is None else publisher_problems(params)
+    return params_problems(S3PublisherParams, spec, publisher_problems)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from bacalhau.models._shapes import find_key
-from bacalhau.models.decode import judge_params
+from bacalhau.models.decode import judged_params, params_problems
 from bacalhau.models.job import InputSource
 from bacalhau.models.params import ParamsModel
-from bacalhau.models.problems import Problem, raise_for
+from bacalhau.models.problems import Problem
 from bacalhau.models.specs.environment import env_problems
 
 if TYPE_CHECKING:
@@ -63,15 +63,12 @@ def read_params(spec: SpecConfig) -> WasmParams:
     Raises:
         ValidationError: with all problems and their paths below ``Params``.
     """
-    params, problems = _judged(spec)
-    raise_for(problems)
-    assert params is not None, "parameters without problems were read"
-    return params
+    return judged_params(WasmParams, spec, _problems)
 
 
 def problems_of(spec: SpecConfig) -> list[Problem]:
     """Return what is wrong with the parameters of an engine; paths begin with ``Params``."""
-    return _judged(spec)[1]
+    return params_problems(WasmParams, spec, _problems)
 
 
 def named_modules(spec: SpecConfig) -> list[tuple[str, str]]:
@@ -86,11 +83,6 @@ def named_modules(spec: SpecConfig) -> list[tuple[str, str]]:
 def _param(spec: SpecConfig, name: str) -> Any:
     key = find_key(spec.params, name)
     return None if key is None else spec.params[key]
-
-
-def _judged(spec: SpecConfig) -> tuple[WasmParams | None, list[Problem]]:
-    params, problems = judge_params(WasmParams, spec)
-    return params, problems if params is None else list(_problems(params))
 
 
 def import_name(module: InputSource | str) -> str:
