@@ -68,14 +68,14 @@ class Node:
     ) -> Fetched:
         """Fetch what was planned before."""
         reports: list[tuple[int, int]] = []
-        volume = await self.source.fetch(
+        fetched = await self.source.fetch(
             InputSource(source=SpecConfig(type="x", params=params), target=target),
             plan,
             self.directory,
             lambda size, objects: reports.append((size, objects)),
         )
         totals = tuple(map(sum, zip(*reports, strict=True))) if reports else (0, 0)
-        return Fetched(plan, volume, (totals[0], totals[1]))
+        return Fetched(plan, fetched.volume, (totals[0], totals[1]))
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ import structlog
 
 from bacalhau.compute.environment import environment_of
 from bacalhau.compute.failures import COMPONENT, defects_contained, told_as
-from bacalhau.compute.inputs import fetch, inputs_of
+from bacalhau.compute.inputs import fetch, inputs_of, volumes_of
 from bacalhau.compute.moves import COMPLETED_TEXT, Move
 from bacalhau.errors import BacalhauError, Code, ExecutionError, InternalError, NotSupportedError
 from bacalhau.lib.parallel import ungrouped
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bacalhau.compute.plugins import Plugins
     from bacalhau.compute.records import Records
     from bacalhau.models import InputSource, Resources
-    from bacalhau.ports import Clock, Engine, LocalExecution, Volume
+    from bacalhau.ports import Clock, Engine, LocalExecution, Published, Volume
     from bacalhau.ports.workspace import TaskFiles, Workspace
 
 JOIN_SECONDS = 3.0
@@ -124,7 +124,7 @@ class Attempt:
         if self._task.publisher.kind:
             if not await self._enter_publishing():
                 return None
-            published = await self._publish()
+            published = (await self._publish()).spec
         return Move(
             step=Step.COMPLETED,
             event=event(self._around.clock.now_ns(), Topic.EXECUTION, COMPLETED_TEXT),
@@ -170,7 +170,7 @@ class Attempt:
         with ungrouped(), self._around.fetching.watch(self._record.id) as watch:
             async with asyncio.TaskGroup() as group:
                 noting = group.create_task(self._note_start())
-                volumes = await fetch(
+                prepared = await fetch(
                     inputs,
                     files.input_directories,
                     self._around.plugins.sources,
@@ -178,7 +178,7 @@ class Attempt:
                     watch=watch,
                 )
                 noting.cancel()
-            return volumes
+            return volumes_of(prepared)
 
     async def _note_start(self) -> None:
         """Note durably when the time began to count, where that may be needed."""
@@ -210,7 +210,7 @@ class Attempt:
         self._topic = Topic.PUBLISHING_RESULTS
         return entered
 
-    async def _publish(self) -> SpecConfig:
+    async def _publish(self) -> Published:
         publisher = self._around.plugins.publishers.find(self._task.publisher.kind)
         if publisher is None:
             raise _not_supported(self._task.publisher.kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,9 +18,24 @@ if TYPE_CHECKING:
     from bacalhau.compute.fetching import InputWatch
     from bacalhau.compute.plugins import Offers, Plugins
     from bacalhau.models import InputSource, Task
-    from bacalhau.ports import InputPlan, Source, Volume
+    from bacalhau.ports import Fetched, InputPlan, Source, Volume
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PreparedInput:
+    """An input of a task, what it consists of, and where the task finds it."""
+
+    source: InputSource
+    plan: InputPlan
+    fetched: Fetched
+
+
+def volumes_of(prepared: Iterable[PreparedInput]) -> tuple[Volume, ...]:
+    """Return what an engine is to bind; parents come before what is in them."""
+    volumes = (each.fetched.volume for each in prepared)
+    return tuple(sorted(volumes, key=lambda volume: PurePosixPath(volume.target).parts))
 
 
 def inputs_of(task: Task, plugins: Plugins) -> list[InputSource]:
@@ -48,8 +64,8 @@ async def fetch(
     *,
     limit_seconds: float,
     watch: InputWatch,
-) -> tuple[Volume, ...]:
-    """Fetch all inputs at once, each into its own directory; parents come before what is in them.
+) -> list[PreparedInput]:
+    """Fetch all inputs at once, each into its own directory.
 
     ``limit_seconds`` bounds the listing of each; a transfer takes as long as it makes progress,
     which ``watch`` is told of.
@@ -59,11 +75,10 @@ async def fetch(
     Raises:
         BacalhauError: the first input, in the order of the job, that could not be fetched.
     """
-    volumes = await _all_of(
+    return await _all_of(
         _fetch(source, directory, sources, limit_seconds, watch)
         for source, directory in zip(inputs, directories, strict=True)
     )
-    return tuple(sorted(volumes, key=lambda volume: PurePosixPath(volume.target).parts))
 
 
 async def _fetch(
@@ -72,10 +87,11 @@ async def _fetch(
     sources: Offers[Source],
     limit_seconds: float,
     watch: InputWatch,
-) -> Volume:
+) -> PreparedInput:
     plan = await _plan(wanted, sources, limit_seconds)
     watch.expect(plan)
-    return await _source(wanted, sources).fetch(wanted, plan, directory, watch.advance)
+    fetched = await _source(wanted, sources).fetch(wanted, plan, directory, watch.advance)
+    return PreparedInput(source=wanted, plan=plan, fetched=fetched)
 
 
 async def _plan(wanted: InputSource, sources: Offers[Source], limit_seconds: float) -> InputPlan:

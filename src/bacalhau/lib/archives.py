@@ -7,9 +7,11 @@ ours contains, ``unpack`` accepts.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import os
 import stat
 import tarfile
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from bacalhau.lib._untar import ArchiveError, ArchiveLimits, is_inner_link, unpack
@@ -18,13 +20,38 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["ArchiveError", "ArchiveLimits", "is_inner_link", "pack_directory", "unpack"]
+__all__ = [
+    "ArchiveError",
+    "ArchiveLimits",
+    "Packed",
+    "PackedFile",
+    "is_inner_link",
+    "pack_directory",
+    "unpack",
+]
 
 _COMPRESSION_LEVEL = 6
 
 
-def pack_directory(directory: Path, destination: Path) -> list[str]:
-    """Write the content of a directory as a tar.gz file; return the names that were left out.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PackedFile:
+    """A regular file of an archive; ``digest`` is its SHA-256."""
+
+    name: str
+    size_bytes: int
+    digest: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Packed:
+    """What an archive holds, in its order, and the names that were left out."""
+
+    files: tuple[PackedFile, ...]
+    skipped: tuple[str, ...]
+
+
+def pack_directory(directory: Path, destination: Path) -> Packed:
+    """Write the content of a directory as a tar.gz file.
 
     Left out are sockets, pipes, devices, and links that are absolute or lead out of the directory.
     Blocks for as long as it takes; memory is bounded. The file is on disk when this returns.
@@ -32,6 +59,7 @@ def pack_directory(directory: Path, destination: Path) -> list[str]:
     Raises:
         OSError: something could not be read or written; ``destination`` is removed.
     """
+    files: list[PackedFile] = []
     skipped: list[str] = []
     try:
         with destination.open("wb") as file:
@@ -40,14 +68,14 @@ def pack_directory(directory: Path, destination: Path) -> list[str]:
                 tarfile.open(fileobj=compressed, mode="w|", format=tarfile.GNU_FORMAT) as archive,
             ):
                 for name, path in _walk(directory):
-                    if not _add(archive, name, path):
+                    if not _add(archive, name, path, files):
                         skipped.append(name)
             file.flush()
             os.fsync(file.fileno())
     except BaseException:
         destination.unlink(missing_ok=True)
         raise
-    return skipped
+    return Packed(files=tuple(files), skipped=tuple(skipped))
 
 
 def _walk(directory: Path) -> Iterator[tuple[str, Path]]:
@@ -62,7 +90,7 @@ def _walk(directory: Path) -> Iterator[tuple[str, Path]]:
             waiting.extend((prefix + child.name, child) for child in children)
 
 
-def _add(archive: tarfile.TarFile, name: str, path: Path) -> bool:
+def _add(archive: tarfile.TarFile, name: str, path: Path, files: list[PackedFile]) -> bool:
     status = path.lstat()
     member = tarfile.TarInfo(name)
     member.mode = stat.S_IMODE(status.st_mode)
@@ -79,10 +107,27 @@ def _add(archive: tarfile.TarFile, name: str, path: Path) -> bool:
     elif stat.S_ISREG(status.st_mode):
         with _open(path) as file:
             member.size = os.fstat(file.fileno()).st_size
-            archive.addfile(member, file)
+            hashing = _Hashing(file)
+            archive.addfile(member, hashing)
+        digest = hashing.sha256.digest()
+        files.append(PackedFile(name=name, size_bytes=member.size, digest=digest))
     else:
         return False
     return True
+
+
+class _Hashing:
+    """A file that is hashed while it is read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.sha256 = hashlib.sha256()
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read the next bytes."""
+        data = self._file.read(size)
+        self.sha256.update(data)
+        return data
 
 
 def _open(path: Path) -> BinaryIO:

@@ -4,9 +4,17 @@ from bacalhau.lifecycle.changes import HistoryDraft, JobChanges, JobSnapshot
 from bacalhau.ports.cache import CacheFill, CacheOrder, InputCache
 from bacalhau.ports.engine import Engine, OutputSink, Stream, TaskExit, TaskRun
 from bacalhau.ports.plugin import Plugin, PluginContext, Volume
-from bacalhau.ports.publisher import Publisher
+from bacalhau.ports.publisher import Published, PublishedFile, Publisher
 from bacalhau.ports.runtime import Clock, Ids, Random
-from bacalhau.ports.source import InputPlan, LocalPresence, PlannedObject, Source
+from bacalhau.ports.source import (
+    WHOLE,
+    Fetched,
+    InputPlan,
+    LocalPresence,
+    Partition,
+    PlannedObject,
+    Source,
+)
 from bacalhau.ports.store import (
     ExecutionStore,
     JobPage,
@@ -18,12 +26,14 @@ from bacalhau.ports.store import (
 from bacalhau.ports.transport import Endpoint, Transport
 
 __all__ = [
+    "WHOLE",
     "CacheFill",
     "CacheOrder",
     "Clock",
     "Endpoint",
     "Engine",
     "ExecutionStore",
+    "Fetched",
     "HistoryDraft",
     "Ids",
     "InputCache",
@@ -37,9 +47,12 @@ __all__ = [
     "LocalExecution",
     "LocalPresence",
     "OutputSink",
+    "Partition",
     "PlannedObject",
     "Plugin",
     "PluginContext",
+    "Published",
+    "PublishedFile",
     "Publisher",
     "Random",
     "Source",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from bacalhau.ports.plugin import Plugin
@@ -14,6 +15,23 @@ if TYPE_CHECKING:
     from bacalhau.ports.plugin import PluginContext
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PublishedFile:
+    """One file of the results: its path in the results directory, and the SHA-256 as bytes."""
+
+    path: str
+    size_bytes: int
+    digest: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Published:
+    """Where clients find results, and which files they are, in the order of their paths."""
+
+    spec: SpecConfig
+    files: tuple[PublishedFile, ...]
+
+
 class Publisher(Plugin, Protocol):
     """A place that results go to."""
 
@@ -22,8 +40,8 @@ class Publisher(Plugin, Protocol):
         """Make a live instance; leaving the context closes it."""
         ...
 
-    async def publish(self, execution: Execution, results: Path) -> SpecConfig:
-        """Publish a results directory and return where clients find it.
+    async def publish(self, execution: Execution, results: Path) -> Published:
+        """Publish a results directory and return what was published, and where.
 
         ``execution`` carries its job. Publishing the same execution again replaces what was there.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from bacalhau.ports.plugin import Plugin, Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int, int], None]
     """Called with (bytes, objects) fetched since the last call."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Partition:
+    """Which part of its inputs an execution works on: 0 <= ``index`` < ``count``."""
+
+    index: int = 0
+    count: int = 1
+
+
+WHOLE = Partition()
 
 
 class PlannedObject(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +62,17 @@ class InputPlan(msgspec.Struct, frozen=True, kw_only=True):
         return sum(item.size_bytes for item in self.objects)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fetched:
+    """An input that is ready, and the SHA-256, as bytes, of its files by their planned path.
+
+    A source that does not read the bytes itself leaves the hashes out.
+    """
+
+    volume: Volume
+    digests: Mapping[str, bytes] = field(default_factory=dict)
+
+
 class Source(Plugin, Protocol):
     """A place that inputs come from."""
 
@@ -58,8 +81,10 @@ class Source(Plugin, Protocol):
         """Make a live instance; leaving the context closes it."""
         ...
 
-    async def plan(self, source: InputSource) -> InputPlan:
+    async def plan(self, source: InputSource, partition: Partition = WHOLE) -> InputPlan:
         """List and pin what will be fetched, without fetching it.
+
+        A source whose parameters ask for no partitioning gives every execution all there is.
 
         Raises:
             UnsuitableNodeError: another node may have it; a bid is refused with the message.
@@ -69,7 +94,7 @@ class Source(Plugin, Protocol):
 
     async def fetch(
         self, source: InputSource, plan: InputPlan, directory: Path, progress: Progress
-    ) -> Volume:
+    ) -> Fetched:
         """Fetch the planned objects below ``directory``, which exists and is empty.
 
         Files are 0644 and directories 0755. The caller removes the directory, also after an error.

@@ -9,6 +9,7 @@ import structlog
 
 from bacalhau.errors import Code, TransientError, ValidationError
 from bacalhau.lib.archives import pack_directory
+from bacalhau.ports import PublishedFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,8 +47,8 @@ def part_path(directory: Path, name: str) -> Path:
     return directory / f".{name}{_PART_SUFFIX}"
 
 
-def pack(results: Path, destination: Path, component: str) -> None:
-    """Pack a results directory; blocks for as long as it takes.
+def pack(results: Path, destination: Path, component: str) -> tuple[PublishedFile, ...]:
+    """Pack a results directory and return its files; blocks for as long as it takes.
 
     What an archive cannot hold safely, such as sockets and links that lead out, is left out.
 
@@ -55,7 +56,7 @@ def pack(results: Path, destination: Path, component: str) -> None:
         TransientError: the disk refuses; the archive is not left behind.
     """
     try:
-        skipped = pack_directory(results, destination)
+        packed = pack_directory(results, destination)
     except OSError as exc:
         raise TransientError(
             f"the results cannot be packed: {exc.strerror or exc}",
@@ -63,5 +64,10 @@ def pack(results: Path, destination: Path, component: str) -> None:
             component=component,
             hint="check the disk under the node's DataDir",
         ) from exc
-    if skipped:
-        log.warning("results_left_out", names=skipped[:_SHOWN_NAMES], count=len(skipped))
+    if packed.skipped:
+        names = packed.skipped[:_SHOWN_NAMES]
+        log.warning("results_left_out", names=names, count=len(packed.skipped))
+    return tuple(
+        PublishedFile(path=each.name, size_bytes=each.size_bytes, digest=each.digest)
+        for each in packed.files
+    )

@@ -14,6 +14,7 @@ from bacalhau.errors import Code, UserError
 from bacalhau.lib.addresses import is_loopback, resolve_address
 from bacalhau.lib.threads import run_to_end
 from bacalhau.models import SpecConfig
+from bacalhau.ports import Published
 from bacalhau.publishers._results import (
     ARCHIVE_SUFFIX,
     archive_name,
@@ -65,16 +66,17 @@ class LocalPublisher:
         """The server runs as long as this object lives."""
         return True
 
-    async def publish(self, execution: Execution, results: Path) -> SpecConfig:
+    async def publish(self, execution: Execution, results: Path) -> Published:
         """Pack and keep the results; see ``ports.Publisher``."""
         name = archive_name(execution, COMPONENT)
         part = part_path(self._directory, name)
         try:
-            await run_to_end(self._executor, partial(pack, results, part, COMPONENT))
+            files = await run_to_end(self._executor, partial(pack, results, part, COMPONENT))
             part.replace(self._directory / name)
         finally:
             part.unlink(missing_ok=True)
-        return SpecConfig(type="urlDownload", params={"URL": f"{self._base_url}/{name}"})
+        spec = SpecConfig(type="urlDownload", params={"URL": f"{self._base_url}/{name}"})
+        return Published(spec=spec, files=files)
 
 
 def _host(address: str) -> str:

@@ -18,6 +18,7 @@ from bacalhau.models import SpecConfig
 from bacalhau.models.decode import decode_params, unknown_params
 from bacalhau.models.problems import Problem
 from bacalhau.models.specs.s3 import S3Params, S3PublisherParams, publisher_problems
+from bacalhau.ports import Published
 from bacalhau.publishers._results import (
     ARCHIVE_SUFFIX,
     archive_name,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bacalhau.models import Execution
-    from bacalhau.ports import PluginContext
+    from bacalhau.ports import PluginContext, PublishedFile
 
 COMPONENT = "S3Publisher"
 _CONNECTIONS = 4 * PARTS_AT_ONCE
@@ -85,7 +86,7 @@ class S3Publisher:
         except BacalhauError:
             return False
 
-    async def publish(self, execution: Execution, results: Path) -> SpecConfig:
+    async def publish(self, execution: Execution, results: Path) -> Published:
         """Pack and upload the results; see ``ports.Publisher``."""
         assert execution.job is not None, "a published execution carries its job"
         params = decode_params(S3PublisherParams, execution.job.task.publisher)
@@ -96,7 +97,7 @@ class S3Publisher:
         bucket, subject = await reach(self._client, subject, region=params.region)
         archive = part_path(self._directory, archive_name(execution, COMPONENT))
         try:
-            digest = await run_to_end(self._executor, partial(_pack, results, archive))
+            files, digest = await run_to_end(self._executor, partial(_pack, results, archive))
             with explained(subject):
                 version = await upload(self._client, bucket, key, archive)
         finally:
@@ -109,7 +110,8 @@ class S3Publisher:
             version_id=version,
             checksum_sha256=format_digest(digest),
         )
-        return SpecConfig(type="s3", params=msgspec.to_builtins(published))
+        spec = SpecConfig(type="s3", params=msgspec.to_builtins(published))
+        return Published(spec=spec, files=files)
 
 
 def final_key(template: str, execution: Execution, now_ns: int) -> str:
@@ -129,10 +131,11 @@ def final_key(template: str, execution: Execution, now_ns: int) -> str:
     return _PLACEHOLDER.sub(lambda match: values[match[1]], template)
 
 
-def _pack(results: Path, archive: Path) -> bytes:
-    pack(results, archive, COMPONENT)
+def _pack(results: Path, archive: Path) -> tuple[tuple[PublishedFile, ...], bytes]:
+    """Return the files in the archive, and the SHA-256 of the archive itself."""
+    files = pack(results, archive, COMPONENT)
     with archive.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+        return files, hashlib.file_digest(file, "sha256").digest()
 
 
 def _problems(params: S3PublisherParams) -> Iterator[Problem]:

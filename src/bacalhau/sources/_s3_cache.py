@@ -9,6 +9,7 @@ from bacalhau.ports.cache import CacheOrder
 from bacalhau.s3.transfer import DigestMismatchError, Fetch, fetch
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from bacalhau.ports import InputCache, PlannedObject
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
 
 async def fetch_cached(
     cache: InputCache, client: S3Client, work: Fetch, directory: Path, *, is_linked: bool
-) -> None:
+) -> Mapping[str, bytes]:
     """Fetch as ``s3.transfer.fetch``, but only what the node does not have.
+
+    Return the SHA-256 of what went through the cache, by path.
 
     Raises:
         Exception: as ``fetch``.
@@ -45,6 +48,7 @@ async def fetch_cached(
     others = tuple(item for item in work.objects if not _is_pinned(item))
     if others:
         await fetch(client, replace(work, objects=others), directory)
+    return filled.digests
 
 
 def identity(bucket: Bucket, item: PlannedObject) -> str:

@@ -22,7 +22,7 @@ from bacalhau.lib.archives import ArchiveError, ArchiveLimits, unpack
 from bacalhau.lib.threads import run_to_end
 from bacalhau.models.decode import decode_params, ignored_params
 from bacalhau.models.params import ParamsModel
-from bacalhau.ports import InputPlan, PlannedObject
+from bacalhau.ports import WHOLE, Fetched, InputPlan, PlannedObject
 from bacalhau.sources._rules import disk, mounts_read_only, volume
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from bacalhau.models import InputSource, SpecConfig
-    from bacalhau.ports import PluginContext, Volume
+    from bacalhau.ports import Partition, PluginContext
     from bacalhau.ports.source import Progress
 
 COMPONENT = "InlineInputSource"
@@ -72,8 +72,9 @@ class InlineSource:
         """The job brings it along."""
         return True
 
-    async def plan(self, source: InputSource) -> InputPlan:
+    async def plan(self, source: InputSource, partition: Partition = WHOLE) -> InputPlan:
         """Measure the content; see ``ports.Source``."""
+        del partition  # what stands in the job is whole
         kind, data = _read_url(source.source)
         is_archive = kind == _ARCHIVE
         size = (
@@ -87,14 +88,14 @@ class InlineSource:
 
     async def fetch(
         self, source: InputSource, plan: InputPlan, directory: Path, progress: Progress
-    ) -> Volume:
+    ) -> Fetched:
         """Write the content; see ``ports.Source``."""
         kind, data = _read_url(source.source)
         write = partial(_unpack if kind == _ARCHIVE else _write, data, directory)
         with disk(directory, plan.size_bytes, COMPONENT):
             await run_to_end(self._executor, write)
         progress(plan.size_bytes, 1)
-        return volume(source, plan, directory, read_only=self._read_only)
+        return Fetched(volume=volume(source, plan, directory, read_only=self._read_only))
 
 
 def _read_url(spec: SpecConfig) -> tuple[str, bytes]:

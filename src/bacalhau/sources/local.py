@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from bacalhau.errors import Code, UnsuitableNodeError, ValidationError
 from bacalhau.models.decode import decode_params, ignored_params
 from bacalhau.models.params import ParamsModel
-from bacalhau.ports import InputPlan, PlannedObject, Volume
+from bacalhau.ports import WHOLE, Fetched, InputPlan, PlannedObject, Volume
 from bacalhau.sources._allow_list import KEY, AllowList
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from bacalhau.models import InputSource, SpecConfig
-    from bacalhau.ports import PluginContext
+    from bacalhau.ports import Partition, PluginContext
     from bacalhau.ports.source import Progress
 
 T = TypeVar("T")
@@ -100,12 +100,13 @@ class LocalSource:
         except UnsuitableNodeError:
             return False
 
-    async def plan(self, source: InputSource) -> InputPlan:
+    async def plan(self, source: InputSource, partition: Partition = WHOLE) -> InputPlan:
         """Find the path. It needs no space, so its size is 0; see ``ports.Source``.
 
         Raises:
             UnsuitableNodeError: it is not on the list, or not there.
         """
+        del partition  # the task sees the path itself
         wanted = _read(source)
         found = await self._find(wanted)
         if found is None and not _may_create(wanted):
@@ -116,7 +117,7 @@ class LocalSource:
 
     async def fetch(
         self, source: InputSource, plan: InputPlan, directory: Path, progress: Progress
-    ) -> Volume:
+    ) -> Fetched:
         """Lend the path, which is judged anew; see ``ports.Source``.
 
         Raises:
@@ -130,7 +131,8 @@ class LocalSource:
         if found is None:
             raise _missing(wanted)
         progress(0, len(plan.objects))
-        return Volume(path=found.path, target=source.target, read_only=not wanted.is_writable)
+        volume = Volume(path=found.path, target=source.target, read_only=not wanted.is_writable)
+        return Fetched(volume=volume)
 
     async def _find(self, wanted: Wanted) -> _Found | None:
         return await self._in_thread(partial(_find, wanted, self._allowed))

@@ -12,6 +12,7 @@ from bacalhau.lib.pattern import PatternError, compile_pattern
 from bacalhau.models.decode import decode_params, ignored_params
 from bacalhau.models.problems import Problem
 from bacalhau.models.specs.s3 import S3SourceParams, source_problems
+from bacalhau.ports import WHOLE, Fetched
 from bacalhau.s3.access import reach
 from bacalhau.s3.checksums import ExpectedChecksum, format_digest
 from bacalhau.s3.client import S3Client
@@ -31,11 +32,11 @@ from bacalhau.sources._rules import (
 from bacalhau.sources._s3_cache import fetch_cached
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from bacalhau.models import InputSource, SpecConfig
-    from bacalhau.ports import InputPlan, PluginContext, Volume
+    from bacalhau.ports import InputPlan, Partition, PluginContext
     from bacalhau.ports.source import Progress
     from bacalhau.s3.client import Bucket
 
@@ -88,8 +89,9 @@ class S3Source:
         except BacalhauError:
             return False
 
-    async def plan(self, source: InputSource) -> InputPlan:
+    async def plan(self, source: InputSource, partition: Partition = WHOLE) -> InputPlan:
         """List and pin; see ``ports.Source``."""
+        del partition
         params = decode_params(S3SourceParams, source.source)
         subject = _subject(params)
         async with read_deadline(self._read_seconds, subject.name, COMPONENT):
@@ -107,7 +109,7 @@ class S3Source:
 
     async def fetch(
         self, source: InputSource, plan: InputPlan, directory: Path, progress: Progress
-    ) -> Volume:
+    ) -> Fetched:
         """Fetch what was planned; see ``ports.Source``."""
         params = decode_params(S3SourceParams, source.source)
         single = is_single(params.key)
@@ -126,17 +128,20 @@ class S3Source:
             await self._cache.make_room(plan.size_bytes, directory)
         with disk(directory, plan.size_bytes, COMPONENT), explained(subject):
             try:
-                await self._transfer(work, directory)
+                digests = await self._transfer(work, directory)
             except DigestMismatchError as exc:
                 raise checksum_mismatch(params, format_digest(exc.digest)) from exc
-        return volume(source, plan, directory, read_only=self._mounts_read_only)
+        return Fetched(
+            volume=volume(source, plan, directory, read_only=self._mounts_read_only),
+            digests=digests,
+        )
 
-    async def _transfer(self, work: Fetch, directory: Path) -> None:
+    async def _transfer(self, work: Fetch, directory: Path) -> Mapping[str, bytes]:
         if self._cache is None:
             await fetch(self._client, work, directory)
-        else:
-            linked = self._mounts_read_only
-            await fetch_cached(self._cache, self._client, work, directory, is_linked=linked)
+            return {}
+        linked = self._mounts_read_only
+        return await fetch_cached(self._cache, self._client, work, directory, is_linked=linked)
 
     async def _reach(self, params: S3SourceParams) -> tuple[Bucket, Subject]:
         return await reach(

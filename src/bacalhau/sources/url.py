@@ -18,7 +18,7 @@ from bacalhau.lib.threads import run_to_end
 from bacalhau.lib.tree import Tree, write_at
 from bacalhau.models.decode import decode_params, ignored_params
 from bacalhau.models.params import ParamsModel
-from bacalhau.ports import InputPlan, PlannedObject
+from bacalhau.ports import WHOLE, Fetched, InputPlan, PlannedObject
 from bacalhau.sources._rules import (
     binds_file,
     disk,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bacalhau.models import InputSource, SpecConfig
-    from bacalhau.ports import Ids, PluginContext, Volume
+    from bacalhau.ports import Ids, Partition, PluginContext
     from bacalhau.ports.source import Progress
     from bacalhau.sources._web import Answer
 
@@ -100,8 +100,9 @@ class UrlSource:
         """Every node can try."""
         return True
 
-    async def plan(self, source: InputSource) -> InputPlan:
+    async def plan(self, source: InputSource, partition: Partition = WHOLE) -> InputPlan:
         """Ask for the name and the size; see ``ports.Source``."""
+        del partition  # a single file is whole
         url = _url(source.source)
         async with read_deadline(self._read_seconds, shown(url), COMPONENT):
             facts = await self._facts(url)
@@ -116,7 +117,7 @@ class UrlSource:
 
     async def fetch(
         self, source: InputSource, plan: InputPlan, directory: Path, progress: Progress
-    ) -> Volume:
+    ) -> Fetched:
         """Download the file; see ``ports.Source``."""
         (item,) = plan.objects
         part = f".part-{self._ids.uuid()}"
@@ -129,7 +130,7 @@ class UrlSource:
                 os.close(descriptor)
                 tree.discard(part)
         progress(0, 1)
-        return volume(source, plan, directory, read_only=self._read_only)
+        return Fetched(volume=volume(source, plan, directory, read_only=self._read_only))
 
     async def _facts(self, url: str) -> _Facts:
         attempt = 0

@@ -9,6 +9,7 @@ It waits through the event loop only, so that it runs in a simulation. Parameter
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -17,9 +18,10 @@ from bacalhau.errors import ForbiddenError, ForeignCode, TransientError
 from bacalhau.models import SpecConfig
 from bacalhau.models.decode import decode_params, ignored_params
 from bacalhau.models.params import ParamsModel
+from bacalhau.ports import Published, PublishedFile
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
     from pathlib import Path
 
     from bacalhau.models import Execution, ExecutionID
@@ -73,7 +75,7 @@ class FakePublisher:
         """Tell what the shelf is set to."""
         return self.shelf.is_available
 
-    async def publish(self, execution: Execution, results: Path) -> SpecConfig:
+    async def publish(self, execution: Execution, results: Path) -> Published:
         """Note the results as published."""
         assert execution.job is not None, "an execution is published with its job"
         params = decode_params(FakePublisherParams, execution.job.task.publisher)
@@ -89,4 +91,17 @@ class FakePublisher:
                 component="FakePublisher",
             )
         self.shelf.published[execution.id] = results
-        return SpecConfig(type="fake", params={"Shelf": execution.id})
+        spec = SpecConfig(type="fake", params={"Shelf": execution.id})
+        return Published(spec=spec, files=tuple(_files(results)))
+
+
+def _files(results: Path) -> Iterator[PublishedFile]:
+    """Yield the files of a results directory; in a simulation there is none."""
+    for path in sorted(results.rglob("*")):
+        if path.is_file():
+            data = path.read_bytes()
+            yield PublishedFile(
+                path=path.relative_to(results).as_posix(),
+                size_bytes=len(data),
+                digest=hashlib.sha256(data).digest(),
+            )

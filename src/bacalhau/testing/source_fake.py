@@ -19,14 +19,14 @@ import msgspec
 from bacalhau.errors import ForeignCode, NotFoundError, TransientError
 from bacalhau.models.decode import decode_params, ignored_params
 from bacalhau.models.params import ParamsModel
-from bacalhau.ports import InputPlan, PlannedObject, Volume
+from bacalhau.ports import WHOLE, Fetched, InputPlan, PlannedObject, Volume
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from bacalhau.models import InputSource, SpecConfig
-    from bacalhau.ports import PluginContext
+    from bacalhau.ports import Partition, PluginContext
     from bacalhau.ports.source import Progress
 
 
@@ -80,8 +80,9 @@ class FakeSource:
         """Tell what the source is set to."""
         return self.is_offered
 
-    async def plan(self, source: InputSource) -> InputPlan:
-        """List the files in the parameters."""
+    async def plan(self, source: InputSource, partition: Partition = WHOLE) -> InputPlan:
+        """List the files in the parameters; every execution gets them all."""
+        del partition
         params = decode_params(FakeSourceParams, source.source)
         self.plans += 1
         await _wait(params.plan_seconds)
@@ -98,7 +99,7 @@ class FakeSource:
 
     async def fetch(
         self, source: InputSource, plan: InputPlan, directory: Path, progress: Progress
-    ) -> Volume:
+    ) -> Fetched:
         """Write the files in the parameters, where there is a disk."""
         params = decode_params(FakeSourceParams, source.source)
         self.fetching.append(directory)
@@ -114,7 +115,7 @@ class FakeSource:
                 (directory / path).write_text(text)
         progress(plan.size_bytes, len(plan.objects))
         self.fetched.append(directory)
-        return Volume(path=directory, target=source.target)
+        return Fetched(volume=Volume(path=directory, target=source.target))
 
 
 async def _wait(seconds: float) -> None:

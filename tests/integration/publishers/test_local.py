@@ -34,7 +34,7 @@ async def test_ranges_and_heads(tmp_path: Path) -> None:
     results = write_results(tmp_path / "results", {"stdout": b"hello\n"})
     context = plugin_context(tmp_path / "node", settings())
     async with LocalPublisher.open(context) as publisher, aiohttp.ClientSession() as session:
-        url = (await publisher.publish(execution_with(SPEC, "e-1"), results)).params["URL"]
+        url = (await publisher.publish(execution_with(SPEC, "e-1"), results)).spec.params["URL"]
         assert url.startswith("http://127.0.0.1:")
         assert url.endswith("/e-1.tar.gz")
         async with session.get(url) as response:
@@ -72,7 +72,7 @@ async def test_nothing_else_is_served(path: str, tmp_path: Path) -> None:
         (place / "secret.tar.gz").write_bytes(b"secret")
         (place / "local-publisher/secret.txt").write_bytes(b"secret")
         (place / "local-publisher/.e-1.tar.gz.part").write_bytes(b"secret")
-        base = published.params["URL"].removesuffix("/e-1.tar.gz")
+        base = published.spec.params["URL"].removesuffix("/e-1.tar.gz")
         assert await status_of(base, path) == 404
 
 
@@ -117,7 +117,7 @@ async def test_link_has_an_address_and_not_its_word(tmp_path: Path) -> None:
     results = write_results(tmp_path / "results", {"stdout": b""})
     context = plugin_context(tmp_path / "node", settings(address="local"))
     async with LocalPublisher.open(context) as publisher:
-        result = await publisher.publish(execution_with(SPEC), results)
+        result = (await publisher.publish(execution_with(SPEC), results)).spec
     assert result.type == "urlDownload"
     assert result.params["URL"].startswith("http://127.0.0.1:")
 

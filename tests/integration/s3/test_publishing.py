@@ -28,7 +28,7 @@ async def publish(params: dict[str, Any], tmp_path: Path) -> SpecConfig:
     results = write_results(tmp_path / "results", {"stdout": b"hello\n"})
     spec = SpecConfig(type="s3", params=params)
     async with S3Publisher.open(plugin_context(tmp_path / "publisher")) as publisher:
-        return await publisher.publish(execution_with(spec, "e-1"), results)
+        return (await publisher.publish(execution_with(spec, "e-1"), results)).spec
 
 
 @pytest.mark.usefixtures("s3_environment")

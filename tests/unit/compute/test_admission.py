@@ -11,6 +11,7 @@ from bacalhau.compute.options import ComputeOptions
 from bacalhau.config import Settings
 from bacalhau.errors import UnsuitableNodeError
 from bacalhau.models import ComputeState, NetworkConfig, NetworkType
+from bacalhau.ports import WHOLE
 from bacalhau.protocol.messages import BidResult
 from bacalhau.testing.source_fake import FakeSource
 from tests.support.compute_node import Machine, offer, simulated, task, until
@@ -18,7 +19,7 @@ from tests.support.compute_node import Machine, offer, simulated, task, until
 if TYPE_CHECKING:
     from bacalhau.config.keys import Value
     from bacalhau.models import InputSource, Task
-    from bacalhau.ports import InputPlan
+    from bacalhau.ports import InputPlan, Partition
 
 LOCAL_ONLY = ComputeOptions(requires_local_inputs=True, read_timeout_seconds=5)
 
@@ -35,7 +36,7 @@ class PartlyHere(FakeSource):
 class NotHere(FakeSource):
     """Has nothing on this node."""
 
-    async def plan(self, source: InputSource) -> InputPlan:
+    async def plan(self, source: InputSource, partition: Partition = WHOLE) -> InputPlan:
         raise UnsuitableNodeError(
             f"this node has nothing for {source.target}", hint="ask another one"
         )

@@ -15,6 +15,7 @@ In a test module, list the publishers and subclass the suite::
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import pytest
@@ -119,9 +120,12 @@ class PublisherContract:
     async def test_publishes_every_file(
         self, shelf: Shelf, publisher: Publisher, results: Path
     ) -> None:
-        result = await publisher.publish(execution_with(shelf.spec()), results)
-        assert result.type
-        assert await shelf.read(publisher, result) == RESULTS
+        published = await publisher.publish(execution_with(shelf.spec()), results)
+        assert published.spec.type
+        assert await shelf.read(publisher, published.spec) == RESULTS
+        assert {each.path: (each.size_bytes, each.digest) for each in published.files} == {
+            name: (len(data), hashlib.sha256(data).digest()) for name, data in RESULTS.items()
+        }
         left = {name: (results / name).read_bytes() for name in RESULTS}
         assert left == RESULTS, "the results directory is the caller's"
 
@@ -131,8 +135,8 @@ class PublisherContract:
         execution = execution_with(shelf.spec())
         await publisher.publish(execution, results)
         other = write_results(tmp_path / "again", {"stdout": b"other\n"})
-        result = await publisher.publish(execution, other)
-        assert await shelf.read(publisher, result) == {"stdout": b"other\n"}
+        published = await publisher.publish(execution, other)
+        assert await shelf.read(publisher, published.spec) == {"stdout": b"other\n"}
 
     async def test_executions_do_not_share_a_place(
         self, shelf: Shelf, publisher: Publisher, tmp_path: Path, results: Path
@@ -140,8 +144,8 @@ class PublisherContract:
         other = write_results(tmp_path / "other", {"stdout": b"other\n"})
         first = await publisher.publish(execution_with(shelf.spec(), "e-1"), results)
         second = await publisher.publish(execution_with(shelf.spec(), "e-2"), other)
-        assert await shelf.read(publisher, first) == RESULTS
-        assert await shelf.read(publisher, second) == {"stdout": b"other\n"}
+        assert await shelf.read(publisher, first.spec) == RESULTS
+        assert await shelf.read(publisher, second.spec) == {"stdout": b"other\n"}
 
     async def test_leaves_nothing_unfinished_on_the_node(
         self, shelf: Shelf, publisher: Publisher, tmp_path: Path, results: Path

@@ -220,11 +220,14 @@ async def fetch(source: Source, spec: SpecConfig, directory: Path) -> Fetched:
     """Plan and fetch an input."""
     plan = await source.plan(wanted(spec))
     reports: list[tuple[int, int]] = []
-    volume = await source.fetch(
+    fetched = await source.fetch(
         wanted(spec), plan, directory, lambda size, objects: reports.append((size, objects))
     )
     return Fetched(
-        plan, volume, sum(size for size, _ in reports), sum(objects for _, objects in reports)
+        plan,
+        fetched.volume,
+        sum(size for size, _ in reports),
+        sum(objects for _, objects in reports),
     )
 
 
