@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import signal
 import sqlite3
 import urllib.request
@@ -21,13 +22,16 @@ if TYPE_CHECKING:
     from tests.support.env import Env
     from tests.support.s3 import S3Objects
 
-ROUNDS = 4
+JOBS = 10
+KILLS = 5
+SMALL_COUNT = 20
+FILES = SMALL_COUNT + 1
 LARGE = b"0123456789abcde\n" * (12 * 65536)
 FLAGS = ("--name", "n-kept")
 
 
 def objects(number: int) -> dict[str, bytes]:
-    small = {f"{number}/small{each}": b"few words\n" for each in range(20)}
+    small = {f"{number}/small{each}": b"few words\n" for each in range(SMALL_COUNT)}
     return {f"{number}/large": LARGE + str(number).encode(), **small}
 
 
@@ -44,8 +48,29 @@ def wait_completed(env: Env, job_id: str) -> None:
         assert client.job(job_id).job.state.state_type is JobState.COMPLETED
 
 
-def stall_large(head: str) -> Fault | None:
-    return Fault(after_bytes=3 * 2**20, stalls=True) if "/large" in head.split("\r")[0] else None
+class StallingJudge:
+    """Lets no transfer of large objects end, and every third of small ones stall.
+
+    ``enough`` is set once some have stalled, at places that differ each time.
+    """
+
+    def __init__(self, chance: random.Random) -> None:
+        self.enough = asyncio.Event()
+        self._chance = chance
+        self._left = chance.randint(1, 2)
+
+    def __call__(self, head: str) -> Fault | None:
+        path = head.split(" ")[1].partition("?")[0]
+        if path.endswith("/large"):
+            fault = Fault(after_bytes=self._chance.randrange(3 * 2**20), stalls=True)
+        elif "/small" in path and self._chance.random() < 1 / 3:
+            fault = Fault(after_bytes=self._chance.randrange(200), stalls=True)
+        else:
+            return None
+        self._left -= 1
+        if self._left <= 0:
+            self.enough.set()
+        return fault
 
 
 def statistics(env: Env) -> dict[str, Any]:
@@ -69,22 +94,24 @@ def check_every_byte_has_an_owner(node_directory: Path, *, files: int) -> None:
 async def test_a_node_killed_while_it_fetches_leaves_no_byte_without_an_owner(
     env: Env, s3_objects: S3Objects
 ) -> None:
-    bucket = s3_objects.bucket({k: v for n in range(ROUNDS) for k, v in objects(n).items()})
+    """Fifty kills: each job is begun anew several times, and ends right."""
+    bucket = s3_objects.bucket({k: v for n in range(JOBS) for k, v in objects(n).items()})
     directory = env.directory / "node"
+    chance = random.Random(50)
     async with fault_proxy(s3_objects.endpoint) as proxy:
         node = await asyncio.to_thread(env.start_node, *FLAGS)
-        for number in range(ROUNDS):
-            proxy.judge = stall_large
-            proxy.stalled.clear()
+        for number in range(JOBS):
+            judge = proxy.judge = StallingJudge(chance)
             job = await asyncio.to_thread(submit, env, bucket, number, proxy.endpoint)
-            await proxy.stalled.wait()
-            assert stored_files(directory / "compute" / "cache" / "incoming")
-            node.signal(signal.SIGKILL)
-            node.popen.wait()
-            proxy.judge = lambda _: None
-            node = await asyncio.to_thread(env.start_node, *FLAGS)
+            for kill in range(KILLS):
+                await judge.enough.wait()
+                node.signal(signal.SIGKILL)
+                node.popen.wait()
+                judge = StallingJudge(chance)
+                proxy.judge = judge if kill < KILLS - 1 else lambda _: None
+                node = await asyncio.to_thread(env.start_node, *FLAGS)
             await asyncio.to_thread(wait_completed, env, job)
-            await _check_soon(env, directory, files=21 * (number + 1))
+            await _check_soon(env, directory, files=FILES * (number + 1))
         await _check_warm(env, bucket, proxy)
 
 
@@ -109,10 +136,10 @@ async def _check_warm(env: Env, bucket: str, proxy: FaultProxy) -> None:
     asked = [head.split("\r")[0] for head in proxy.requests]
     assert asked
     assert all("list-type=2" in line for line in asked), asked
-    assert after["Hits"] - before["Hits"] == 21
-    assert after["Objects"] == 21 * ROUNDS
+    assert after["Hits"] - before["Hits"] == FILES
+    assert after["Objects"] == FILES * JOBS
     assert after["SizeBytes"] == sum(
-        map(len, (d for n in range(ROUNDS) for d in objects(n).values()))
+        map(len, (d for n in range(JOBS) for d in objects(n).values()))
     )
 
 
@@ -131,4 +158,4 @@ def test_tasks_share_what_they_may_only_read(env: Env, s3_objects: S3Objects) ->
     env.start_node(*FLAGS, "-c", "InputSources.MountReadOnly=true")
     for _ in range(2):
         wait_completed(env, submit(env, bucket, 0, s3_objects.endpoint))
-    assert statistics(env)["Hits"] == 21
+    assert statistics(env)["Hits"] == FILES
