@@ -15,6 +15,7 @@ from bacalhau.s3.transfer import RANGE_BYTES
 from bacalhau.sources.s3 import S3Source
 from tests.support.fault_proxy import Fault, fault_proxy
 from tests.support.inputs import contents, node_with
+from tests.support.s3_cases import Server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.s3, pytest.mark.usefixtures("s3_environment")]
 
 LARGE = hashlib.shake_128(b"large").digest(5 * RANGE_BYTES + 12_345)
+PART = hashlib.shake_128(b"part").digest(RANGE_BYTES)
+HUGE_PARTS = 2**31 // RANGE_BYTES
 SMALL_COUNT = 1000
 RANGE = re.compile(r"(?im)^range: bytes=(\d+)-")
 
@@ -34,30 +37,53 @@ def short_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bacalhau.s3.client.SILENCE_SECONDS", 0.3)
 
 
-async def test_three_resets_cost_less_than_three_parts(
-    s3_objects: S3Objects, tmp_path: Path
+def huge_part(number: int) -> bytes:
+    """Return one of the parts of an object of 2 GiB; no two are alike."""
+    return number.to_bytes(8, "big") + PART[8:]
+
+
+def store_huge(s3: S3Objects, bucket: str) -> None:
+    target = {"Bucket": bucket, "Key": "o"}
+    upload = {**target, "UploadId": s3.client.create_multipart_upload(**target)["UploadId"]}
+    stored = [
+        s3.client.upload_part(**upload, PartNumber=number + 1, Body=huge_part(number))
+        for number in range(HUGE_PARTS)
+    ]
+    parts = [{"PartNumber": n + 1, "ETag": part["ETag"]} for n, part in enumerate(stored)]
+    s3.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+
+
+@pytest.mark.parametrize("served", [Server.RGW], indirect=True)
+async def test_three_resets_of_two_gigabytes_cost_less_than_three_parts(
+    served: S3Objects, tmp_path: Path
 ) -> None:
     """Each broken range goes on from the byte where it stood; the digest is of what arrived."""
-    bucket = s3_objects.bucket({"o": LARGE})
+    bucket = served.new_bucket()
+    await asyncio.to_thread(store_huge, served, bucket)
     resets = [RANGE_BYTES // 2, RANGE_BYTES - 70_000, 100_000]
 
     def judge(head: str) -> Fault | None:
         return Fault(after_bytes=resets.pop()) if head.startswith("GET ") and resets else None
 
-    digest = hashlib.sha256(LARGE).hexdigest()
-    async with fault_proxy(s3_objects.endpoint) as proxy, node_with(S3Source, tmp_path) as node:
+    digest = hashlib.sha256()
+    for number in range(HUGE_PARTS):
+        digest.update(huge_part(number))
+    params = {"Bucket": bucket, "Key": "o", "ChecksumSHA256": digest.hexdigest()}
+    async with fault_proxy(served.endpoint) as proxy, node_with(S3Source, tmp_path) as node:
         proxy.judge = judge
-        fetched = await node.fetch(
-            {"Bucket": bucket, "Key": "o", "Endpoint": proxy.endpoint, "ChecksumSHA256": digest}
-        )
+        proxy.piece_bytes = 2**20
+        fetched = await node.fetch({**params, "Endpoint": proxy.endpoint})
         assert resets == []
-        heads = 1024 * len(proxy.requests)
-        assert proxy.sent_bytes < len(LARGE) + heads + 3 * 256 * 1024
+        again = proxy.sent_bytes - 1024 * len(proxy.requests) - HUGE_PARTS * len(PART)
         starts = [int(found[1]) for found in map(RANGE.search, proxy.requests) if found]
-    assert fetched.seen == {"o": LARGE}
-    assert fetched.reported == (len(LARGE), 1)
-    resumed = [start for start in starts if start % RANGE_BYTES]
-    assert len(resumed) == 3
+    served.client.delete_object(Bucket=bucket, Key="o")
+    assert again < 3 * RANGE_BYTES
+    assert len([start for start in starts if start % RANGE_BYTES]) == 3
+    assert fetched.reported == (HUGE_PARTS * len(PART), 1)
+    with (fetched.volume.path / "o").open("rb") as file:
+        assert all(file.read(len(PART)) == huge_part(number) for number in range(HUGE_PARTS))
+        assert file.read() == b""
+    (fetched.volume.path / "o").unlink()
 
 
 @pytest.mark.usefixtures("short_silence")
