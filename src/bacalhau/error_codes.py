@@ -132,6 +132,12 @@ class Code(StrEnum):
         "A request is larger than the server accepts.",
         "Put large inputs into S3 or behind a URL instead of into the job.",
     )
+    MEDIA_TYPE = (
+        "UnsupportedMediaType",
+        Area.ACCESS,
+        "The body of a request is encoded in a way that the server does not read, such as gzip.",
+        "Send the body as it is, without Content-Encoding; check what a proxy does to it.",
+    )
     EXHAUSTED = (
         "ResourceExhausted",
         Area.ACCESS,
@@ -246,6 +252,19 @@ class Code(StrEnum):
         "The output or the compiled module of a task could not be written.",
         "Check free space and permissions of the node's data directory.",
     )
+    STORE_MISSING = (
+        "StoreMissing",
+        Area.NODE,
+        "The file of a store was removed, emptied or exchanged, while the node ran or before it.",
+        "Stop the node and put the data directory back from a copy; the hint says how to begin "
+        "anew.",
+    )
+    STORE_DAMAGED = (
+        "StoreDamaged",
+        Area.NODE,
+        "The file of a store is damaged, or holds something else.",
+        "Stop the node, move the file and those beside it aside, and put back a copy.",
+    )
     DISK_SPACE = (
         "InsufficientDiskSpace",
         Area.NODE,
@@ -260,6 +279,13 @@ class Code(StrEnum):
         Area.DOCKER,
         "The registry has no such image, or does not show it to this node.",
         "Check the image's name; for a private one set DOCKER_USERNAME and DOCKER_PASSWORD.",
+    )
+    IMAGE_PLATFORM = (
+        "ImagePlatform",
+        Area.DOCKER,
+        "The image is made for machines of another kind than the node.",
+        "Build it for the node's platform; where that is emulated, set"
+        " Engines.Types.Docker.ExtraPlatforms.",
     )
     IMAGE_INVALID = (
         "ImageInvalid",
@@ -405,6 +431,12 @@ class Code(StrEnum):
         "An object or file changed while it was fetched.",
         "Run the job again when nobody writes it.",
     )
+    LISTING_CHANGED = (
+        "InputListingChanged",
+        Area.DATA,
+        "An input that executions divide as a whole has changed since the first of them saw it.",
+        "Run the job again, or use a partition type that does not depend on the whole listing.",
+    )
     CHECKSUM_MISMATCH = (
         "ChecksumMismatch",
         Area.DATA,
@@ -414,8 +446,14 @@ class Code(StrEnum):
     DAMAGED_RESULT = (
         "DamagedResult",
         Area.DATA,
-        "A downloaded result is no sound archive.",
+        "A result is no sound archive, or holds files that cannot be where it says.",
         "Download it again; look at it with `bacalhau job get --raw` if this repeats.",
+    )
+    NO_ROOM = (
+        "NoRoom",
+        Area.DATA,
+        "The disk here has no room for a result.",
+        "Make room, or name a directory on another disk with --output-dir; what came is kept.",
     )
 
     # -- S3 ----------------------------------------------------------------------------

@@ -101,6 +101,7 @@ async def test_the_kinds_of_permission(api: Api) -> None:
         ("GET", f"{JOBS}/j-1"): Permission.READ,
         ("GET", f"{JOBS}/j-1/executions"): Permission.READ,
         ("GET", f"{JOBS}/j-1/history"): Permission.READ,
+        ("GET", f"{JOBS}/j-1/provenance"): Permission.READ,
         ("GET", f"{JOBS}?namespace=team"): Permission.READ,
         ("GET", f"{JOBS}/j-1/results"): Permission.DOWNLOAD,
         ("DELETE", f"{JOBS}/j-1"): Permission.CANCEL,

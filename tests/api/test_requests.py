@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -143,6 +144,31 @@ async def test_a_body_must_be_declared_as_json(api: Api, declared: str) -> None:
         reply = await call(api, method, path, data=b"{}", headers=headers)
         assert reply.status == 400
         assert "Content-Type application/json" in reply.body["Message"]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "identity, deflate"])
+async def test_a_body_must_not_be_encoded(api: Api, encoding: str) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+    reply = await call(api, "PUT", _JOBS, data=gzip.compress(b"{}"), headers=headers)
+    assert (reply.status, reply.body["Code"]) == (415, "UnsupportedMediaType")
+    assert f'Content-Encoding "{encoding}"' in reply.body["Message"]
+    assert "without" in reply.body["Hint"]
+
+
+async def test_a_body_may_say_that_it_is_not_encoded(api: Api) -> None:
+    job = b'{"Job": {"Type": "batch", "Tasks": [{"Name": "m", "Engine": {"Type": "noop"}}]}}'
+    headers = {"Content-Type": "application/json", "Content-Encoding": "Identity"}
+    assert (await call(api, "PUT", _JOBS, data=job, headers=headers)).status == 200
+
+
+async def test_lists_of_one_page_take_no_token(api: Api) -> None:
+    await store_job(api.store, make_job())
+    for path in (f"{_JOBS}/j-1/executions", "/api/v1/orchestrator/nodes"):
+        reply = await call(api, "GET", f"{path}?next_token=bogus")
+        assert (reply.status, reply.body["Code"]) == (400, "BadRequest")
+        assert reply.body["Message"] == 'query parameter next_token must be empty, not "bogus"'
+        assert "one page" in reply.body["Hint"]
+        assert (await call(api, "GET", f"{path}?next_token=")).status == 200
 
 
 async def test_what_takes_too_long_is_answered_with_503(

@@ -37,7 +37,43 @@ def test_one_job_of_the_list(jobs: ServedApi, form: list[str]) -> None:
         outcome = jobs.cli("job", "list", *form, reference, "--output", "json")
         assert [job["ID"] for job in json.loads(outcome.stdout)] == [wanted]
     assert json.loads(jobs.cli("job", "list", *form, "j-none", "--output", "json").stdout) == []
-    assert jobs.cli("job", "list", *form, "j-").code == 1
+
+
+@pytest.mark.parametrize("form", [["--id-filter"], []])
+@pytest.mark.parametrize("start", ["j-", "2b1e6c1", "j-2b1e6c1"])
+def test_jobs_of_the_list_whose_ids_begin_alike(
+    jobs: ServedApi, form: list[str], start: str
+) -> None:
+    first, second = finished_job(1).id, finished_job(2).id
+
+    def shown(*more: str) -> list[str]:
+        outcome = jobs.cli("job", "list", *form, start, "--output", "json", *more)
+        assert outcome.code == 0, outcome
+        return [job["ID"] for job in json.loads(outcome.stdout)]
+
+    assert shown() == [first, second]
+    assert shown("--order-reversed") == [second, first]
+    assert shown("--limit", "1") == [first]
+    assert shown("--labels", "number=2") == [second]
+
+
+def test_no_limit_hides_jobs_whose_ids_begin_alike(jobs: ServedApi) -> None:
+    for number in range(3, 15):
+        jobs.run(store_job(jobs.api.store, finished_job(number)))
+    outcome = jobs.cli("job", "list", "--id-filter", "j-2b", "--output", "csv", "--hide-header")
+    assert len(outcome.lines) == 14
+
+
+def test_a_token_of_another_list(jobs: ServedApi) -> None:
+    for command in (
+        ["job", "executions", finished_job(1).id],
+        ["job", "executions", finished_job(1).id, "--order-by", "state"],
+        ["node", "list"],
+    ):
+        outcome = jobs.cli(*command, "--next-token", "bogus")
+        assert outcome.code == 1
+        assert 'next_token must be empty, not "bogus"' in outcome.stderr
+        assert "Hint:  leave it out: this list has one page" in outcome.stderr
 
 
 def test_a_short_name_for_the_limit(jobs: ServedApi) -> None:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
-import io
 import json
+import os
 import random
-import tarfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from bacalhau.client.download import download_results, file_name
-from bacalhau.client.fetch import fetch
-from bacalhau.errors import BacalhauError, ConflictError, NotFoundError, TransientError, UserError
+from bacalhau.client.fetch import ATTEMPTS
+from bacalhau.client.results import file_name
+from bacalhau.errors import ConflictError, NotFoundError, UserError
+from bacalhau.lifecycle.changes import JobChanges, ProvenanceDraft
 from bacalhau.models import SpecConfig
+from bacalhau.models.provenance import FileRecord, OutputRecord
 from tests.support.api_server import store_job
 from tests.support.file_server import Files, serve_files
 from tests.support.jobs import finished_execution, finished_job
+from tests.support.results import archive, content, download, links, tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,121 +39,20 @@ def files() -> Iterator[Files]:
         yield served
 
 
-def archive(**members: bytes | str) -> bytes:
-    """Return a result archive; double underscores in names are slashes."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-        for name, content in members.items():
-            data = content.encode() if isinstance(content, str) else content
-            member = tarfile.TarInfo(name.replace("__", "/"))
-            member.size = len(data)
-            tar.addfile(member, io.BytesIO(data))
-    return buffer.getvalue()
-
-
-def get(url: str, destination: Path) -> list[tuple[int, int]]:
-    seen: list[tuple[int, int]] = []
-    fetch(url, destination, stall_seconds=10, progress=lambda *state: seen.append(state))
-    return seen
-
-
-def results(files: Files, *paths: str) -> list[SpecConfig]:
-    return [SpecConfig(type="urlDownload", params={"URL": files.url + path}) for path in paths]
-
-
-def download(specs: list[SpecConfig], directory: Path, **options: Any) -> None:
-    download_results(
-        specs, directory, stall_seconds=10, progress=lambda _done, _total: None, **options
-    )
-
-
-def tree(directory: Path) -> dict[str, str]:
-    found = (path for path in directory.rglob("*") if path.is_file())
-    return {path.relative_to(directory).as_posix(): path.read_text() for path in sorted(found)}
-
-
-class TestFetch:
-    def test_a_file_arrives_whole_and_progress_is_told(self, files: Files, tmp_path: Path) -> None:
-        files.content["/f"] = LARGE
-        seen = get(files.url + "/f", tmp_path / "f")
-        assert (tmp_path / "f").read_bytes() == LARGE
-        assert seen[-1] == (len(LARGE), len(LARGE))
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["f"]
-
-    def test_a_broken_transfer_goes_on_where_it_stopped(self, files: Files, tmp_path: Path) -> None:
-        files.content["/f"] = LARGE
-        files.break_after["/f"] = [300_000, 200_000]
-        get(files.url + "/f", tmp_path / "f")
-        assert (tmp_path / "f").read_bytes() == LARGE
-        assert [wanted for _, wanted in files.requests] == [
-            None,
-            "bytes=300000-",
-            "bytes=500000-",
-        ]
-
-    def test_a_later_call_goes_on_too(self, files: Files, tmp_path: Path) -> None:
-        files.content["/f"] = LARGE
-        files.break_after["/f"] = [300_000, 0]
-        with pytest.raises(TransientError, match="broke off") as caught:
-            get(files.url + "/f", tmp_path / "f")
-        assert "goes on where this one stopped" in caught.value.hint
-        assert not (tmp_path / "f").exists()
-        get(files.url + "/f", tmp_path / "f")
-        assert (tmp_path / "f").read_bytes() == LARGE
-        assert files.requests[-1][1] == "bytes=300000-"
-
-    def test_a_file_that_changed_is_fetched_anew(self, files: Files, tmp_path: Path) -> None:
-        files.content["/f"] = LARGE
-        files.break_after["/f"] = [300_000, 0]
-        with pytest.raises(TransientError):
-            get(files.url + "/f", tmp_path / "f")
-        files.content["/f"] = LARGE[::-1]
-        get(files.url + "/f", tmp_path / "f")
-        assert (tmp_path / "f").read_bytes() == LARGE[::-1]
-
-    def test_redirects_are_followed(self, files: Files, tmp_path: Path) -> None:
-        files.content["/f"] = b"data"
-        files.redirects["/old"] = files.url + "/f"
-        get(files.url + "/old", tmp_path / "f")
-        assert (tmp_path / "f").read_bytes() == b"data"
-
-    @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/x", "nonsense"])
-    def test_only_http(self, url: str, tmp_path: Path) -> None:
-        with pytest.raises(UserError, match="not an HTTP address"):
-            get(url, tmp_path / "f")
-
-    def test_a_redirect_away_from_http_is_not_followed(self, files: Files, tmp_path: Path) -> None:
-        files.redirects["/old"] = "ftp://127.0.0.1/x"
-        with pytest.raises(BacalhauError):
-            get(files.url + "/old", tmp_path / "f")
-
-    @pytest.mark.parametrize(("status", "kind"), [(404, NotFoundError), (403, UserError)])
-    def test_refusals_name_the_address_without_its_signature(
-        self, status: int, kind: type[BacalhauError], files: Files, tmp_path: Path
-    ) -> None:
-        files.status["/f"] = status
-        with pytest.raises(kind) as caught:
-            get(files.url + "/f?X-Amz-Signature=secret", tmp_path / "f")
-        assert f"{files.url}/f: the server answered {status}" in caught.value.message
-        assert "secret" not in caught.value.message
-
-    def test_no_server(self, tmp_path: Path) -> None:
-        with pytest.raises(TransientError, match="Connection refused"):
-            get("http://127.0.0.1:1/f", tmp_path / "f")
-
-
 class TestLayout:
     def test_names_in_raw(self) -> None:
         assert file_name("http://127.0.0.1:6001/e-1.tar.gz") == "127.0.0.1_6001_e-1.tar.gz"
         assert file_name("https://b.s3.amazonaws.com/a/k*.tgz?X-Amz=1") == (
             "b.s3.amazonaws.com_a_k_.tgz"
         )
+        assert file_name("https://host/f.part") == "host_f.part_"
+        assert len(file_name(f"https://host/{'é' * 500}.tar.gz").encode()) <= 200
 
     def test_one_result(self, files: Files, tmp_path: Path) -> None:
         files.content["/e-1.tar.gz"] = archive(
             stdout="hi\n", stderr="", exitCode="0", outputs__a__b="x"
         )
-        download(results(files, "/e-1.tar.gz"), tmp_path)
+        download(links(files, "/e-1.tar.gz"), tmp_path)
         assert tree(tmp_path) == {
             "exitCode": "0",
             "outputs/a/b": "x",
@@ -161,7 +63,7 @@ class TestLayout:
     def test_several_results(self, files: Files, tmp_path: Path) -> None:
         files.content["/1.tar.gz"] = archive(stdout="1", exitCode="0", outputs__one="1")
         files.content["/2.tgz"] = archive(stdout="2", exitCode="0", outputs__two="2")
-        download(results(files, "/1.tar.gz", "/2.tgz"), tmp_path)
+        download(links(files, "/1.tar.gz", "/2.tgz"), tmp_path)
         assert tree(tmp_path) == {
             "exitCode": "00",
             "outputs/one": "1",
@@ -171,7 +73,7 @@ class TestLayout:
 
     def test_raw_keeps_what_was_published(self, files: Files, tmp_path: Path) -> None:
         files.content["/1.tar.gz"] = archive(stdout="1")
-        download(results(files, "/1.tar.gz"), tmp_path, raw=True)
+        download(links(files, "/1.tar.gz"), tmp_path, raw=True)
         (path,) = (tmp_path / "raw").iterdir()
         assert path.read_bytes() == files.content["/1.tar.gz"]
 
@@ -179,25 +81,93 @@ class TestLayout:
         files.content["/1.tar.gz"] = archive(outputs__x="1")
         files.content["/2.tar.gz"] = archive(outputs__x="2")
         with pytest.raises(ConflictError, match=r"already exists: .*/outputs/x. Try --raw"):
-            download(results(files, "/1.tar.gz", "/2.tar.gz"), tmp_path)
-        assert [path.name for path in tmp_path.iterdir()] == ["raw"]
+            download(links(files, "/1.tar.gz", "/2.tar.gz"), tmp_path)
+        assert list(tmp_path.iterdir()) == [], "nothing is left behind"
+
+    def test_nothing_is_fetched_for_a_directory_that_has_results(
+        self, files: Files, tmp_path: Path
+    ) -> None:
+        files.content["/1.tar.gz"] = archive(stdout="new")
+        (tmp_path / "stdout").write_text("mine")
+        with pytest.raises(ConflictError, match=r"already exists: .*/stdout. Try --raw") as caught:
+            download(links(files, "/1.tar.gz"), tmp_path)
+        assert caught.value.hint == "move stdout away, or name another directory with --output-dir"
+        assert files.requests == []
+        assert tree(tmp_path) == {"stdout": "mine"}
 
     def test_what_was_fetched_is_not_fetched_again(self, files: Files, tmp_path: Path) -> None:
         files.content["/1.tar.gz"] = archive(stdout="1")
-        specs = results(files, "/1.tar.gz", "/2.tar.gz")
+        specs = links(files, "/1.tar.gz", "/2.tar.gz")
+        download(specs[:1], tmp_path, raw=True)
         with pytest.raises(NotFoundError):
             download(specs, tmp_path)
         files.content["/2.tar.gz"] = archive(stdout="2")
-        download(specs, tmp_path)
-        assert [path for path, _ in files.requests] == ["/1.tar.gz", "/2.tar.gz", "/2.tar.gz"]
+        assert (tmp_path / "raw").exists(), "what has arrived is kept"
+        _, moved_bytes = download(specs, tmp_path)
+        assert moved_bytes == len(files.content["/2.tar.gz"])
         assert tree(tmp_path) == {"stdout": "12"}
+
+    def test_a_file_that_changed_since_is_fetched_again(self, files: Files, tmp_path: Path) -> None:
+        files.content["/1.tar.gz"] = archive(stdout="old")
+        specs = links(files, "/1.tar.gz", "/2.tar.gz")
+        download(specs[:1], tmp_path, raw=True)
+        files.content["/1.tar.gz"] = archive(stdout="a new one", more="x" * 2000)
+        files.content["/2.tar.gz"] = archive(stdout=".")
+        download(specs, tmp_path)
+        assert (tmp_path / "stdout").read_text() == "a new one."
+
+    def test_a_merge_that_was_cut_short_goes_on(self, files: Files, tmp_path: Path) -> None:
+        files.content["/1.tar.gz"] = archive(stdout="1", outputs__x="x")
+        specs = links(files, "/1.tar.gz")
+        download(specs, tmp_path, raw=True)
+        (tmp_path / "stdout").write_text("1")
+        _, moved_bytes = download(specs, tmp_path)
+        assert moved_bytes == 0
+        assert tree(tmp_path) == {"outputs/x": "x", "stdout": "1"}
+
+    def test_the_same_object_twice_is_one_result(self, files: Files, tmp_path: Path) -> None:
+        files.content["/1.tar.gz"] = archive(stdout="1", outputs__x="x")
+        download(links(files, "/1.tar.gz", "/1.tar.gz"), tmp_path)
+        assert tree(tmp_path) == {"outputs/x": "x", "stdout": "1"}
+
+    def test_an_output_that_is_called_raw(self, files: Files, tmp_path: Path) -> None:
+        files.content["/1.tar.gz"] = archive(stdout="1", raw__x="x")
+        download(links(files, "/1.tar.gz"), tmp_path)
+        assert tree(tmp_path) == {"raw/x": "x", "stdout": "1"}
+
+    def test_two_downloads_to_one_place(self, files: Files, tmp_path: Path) -> None:
+        files.content["/1.tar.gz"] = archive(stdout="1")
+        (tmp_path / "raw").mkdir()
+        other = os.open(tmp_path / "raw", os.O_RDONLY)
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(ConflictError, match="another process downloads to"):
+            download(links(files, "/1.tar.gz"), tmp_path)
+        os.close(other)
+        download(links(files, "/1.tar.gz"), tmp_path)
+        assert tree(tmp_path) == {"stdout": "1"}
+
+    def test_contents_that_are_known_decide_without_fetching(
+        self, files: Files, tmp_path: Path
+    ) -> None:
+        files.content["/1.tar.gz"] = archive(stdout="1", outputs__x="x")
+        known = [(content("outputs/x", b"x"), content("stdout", b"1"))]
+        specs = links(files, "/1.tar.gz")
+        assert download(specs, tmp_path, contents=known)[0]
+        asked = len(files.requests)
+        assert download(specs, tmp_path, contents=known) == (False, 0)
+        assert download(specs, tmp_path, contents=known, only="outputs") == (False, 0)
+        (tmp_path / "outputs/x").write_text("y")
+        with pytest.raises(ConflictError, match=r"already exists: .*/outputs/x"):
+            download(specs, tmp_path, contents=known)
+        assert len(files.requests) == asked
+        assert tree(tmp_path) == {"outputs/x": "y", "stdout": "1"}
 
     def test_a_damaged_archive_is_told_and_forgotten(self, files: Files, tmp_path: Path) -> None:
         files.content["/1.tar.gz"] = archive(stdout="1" * 1000)[:-20]
         with pytest.raises(UserError, match="is not a sound archive"):
-            download(results(files, "/1.tar.gz"), tmp_path)
+            download(links(files, "/1.tar.gz"), tmp_path)
         files.content["/1.tar.gz"] = archive(stdout="1")
-        download(results(files, "/1.tar.gz"), tmp_path)
+        download(links(files, "/1.tar.gz"), tmp_path)
         assert tree(tmp_path) == {"stdout": "1"}
 
     def test_an_archive_cannot_write_elsewhere(self, files: Files, tmp_path: Path) -> None:
@@ -205,22 +175,15 @@ class TestLayout:
         target = tmp_path / "out"
         target.mkdir()
         with pytest.raises(UserError, match="is not a sound archive"):
-            download(results(files, "/1.tar.gz"), target)
+            download(links(files, "/1.tar.gz"), target)
         assert not (tmp_path / "evil").exists()
 
     def test_a_file_that_is_no_archive_is_kept_as_it_is(self, files: Files, tmp_path: Path) -> None:
         files.content["/report.txt"] = b"text"
-        download(results(files, "/report.txt"), tmp_path)
+        download(links(files, "/report.txt"), tmp_path)
         ((name, text),) = tree(tmp_path).items()
         assert name.endswith("_report.txt")
         assert text == "text"
-
-    def test_one_path_of_the_results(self, files: Files, tmp_path: Path) -> None:
-        files.content["/1.tar.gz"] = archive(stdout="1", outputs__x="x")
-        download(results(files, "/1.tar.gz"), tmp_path, only="outputs/x")
-        assert tree(tmp_path) == {"outputs/x": "x"}
-        with pytest.raises(NotFoundError, match='no file "nope"'):
-            download(results(files, "/1.tar.gz"), tmp_path, only="nope")
 
     def test_signed_links_are_checked_against_the_checksum(
         self, files: Files, tmp_path: Path
@@ -258,7 +221,7 @@ class TestJobGet:
     ) -> None:
         monkeypatch.chdir(tmp_path)
         files.content["/e.tar.gz"] = archive(stdout="hi", exitCode="0")
-        outcome = self.run(server, results(files, "/e.tar.gz")[0])
+        outcome = self.run(server, links(files, "/e.tar.gz")[0])
         job_id = finished_job().id
         assert outcome.code == 0
         assert outcome.stdout == (
@@ -268,8 +231,62 @@ class TestJobGet:
         assert tree(tmp_path) == {"job-j-2b1e6c11/exitCode": "0", "job-j-2b1e6c11/stdout": "hi"}
         again = server.cli("job", "get", job_id)
         assert again.code == 1
-        assert "output already exists at" not in again.stdout
+        assert len(files.requests) == 1
         assert f"already exists: {tmp_path}/job-j-2b1e6c11/exitCode. Try --raw" in again.stderr
+
+    def test_what_the_orchestrator_keeps_of_outputs_says_that_they_are_there(
+        self, server: ServedApi, files: Files, tmp_path: Path
+    ) -> None:
+        packed = {"exitCode": b"0", "outputs/x": b"x"}
+        files.content["/e.tar.gz"] = archive(exitCode="0", outputs__x="x")
+        here = ("--output-dir", str(tmp_path))
+        assert self.run(server, links(files, "/e.tar.gz")[0], *here).code == 0
+        job_id, asked = finished_job().id, len(files.requests)
+        self.keep_outputs(server, packed)
+        again = server.cli("job", "get", job_id, *here)
+        assert again.code == 0
+        assert again.stderr.splitlines()[1:] == [
+            "They are there already, unchanged: nothing was fetched"
+        ]
+        assert len(files.requests) == asked
+        (tmp_path / "outputs/x").write_text("y")
+        other = server.cli("job", "get", job_id, *here)
+        assert f"already exists: {tmp_path}/outputs/x. Try --raw" in other.stderr
+        assert len(files.requests) == asked
+
+    @pytest.mark.parametrize(
+        ("packed", "objects"),
+        [({"exitCode": b"0"}, 2000), ({"../x": b"0"}, 1)],
+        ids=["not all are kept", "they make no sense"],
+    )
+    def test_what_the_orchestrator_keeps_may_be_of_no_use(
+        self,
+        packed: dict[str, bytes],
+        objects: int,
+        server: ServedApi,
+        files: Files,
+        tmp_path: Path,
+    ) -> None:
+        (tmp_path / "stdout").write_text("mine")
+        files.content["/e.tar.gz"] = archive(stdout="hi")
+        spec = links(files, "/e.tar.gz")[0]
+        self.run(server, spec, "--output-dir", str(tmp_path))
+        self.keep_outputs(server, packed, objects)
+        again = server.cli("job", "get", finished_job().id, "--output-dir", str(tmp_path))
+        assert f"already exists: {tmp_path}/stdout. Try --raw" in again.stderr
+        assert files.requests == []
+
+    def keep_outputs(
+        self, server: ServedApi, packed: dict[str, bytes], objects: int | None = None
+    ) -> None:
+        job = finished_job()
+        kept = [
+            FileRecord(path=path, size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+            for path, data in packed.items()
+        ]
+        outputs = OutputRecord(type="local", objects=objects or len(kept), files=kept)
+        draft = ProvenanceDraft(execution_id=finished_execution(job).id, inputs=(), outputs=outputs)
+        server.run(server.api.store.apply(JobChanges(job_id=job.id, provenance=(draft,))))
 
     def test_the_directory_is_named_as_the_user_did(
         self, server: ServedApi, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -277,7 +294,7 @@ class TestJobGet:
         monkeypatch.chdir(tmp_path)
         (tmp_path / "out").mkdir()
         files.content["/e.tar.gz"] = archive(stdout="hi")
-        outcome = self.run(server, results(files, "/e.tar.gz")[0], "--output-dir", "out")
+        outcome = self.run(server, links(files, "/e.tar.gz")[0], "--output-dir", "out")
         assert outcome.lines[-1] == "out"
         assert tree(tmp_path) == {"out/stdout": "hi"}
 
@@ -287,7 +304,7 @@ class TestJobGet:
         monkeypatch.chdir(tmp_path)
         (tmp_path / "job-j-2b1e6c11").write_text("in the way")
         files.content["/e.tar.gz"] = archive(stdout="hi")
-        outcome = self.run(server, results(files, "/e.tar.gz")[0])
+        outcome = self.run(server, links(files, "/e.tar.gz")[0])
         assert outcome.code == 1
         assert outcome.stderr.splitlines()[2:] == [
             f"Error: cannot write results to {tmp_path}/job-j-2b1e6c11: File exists",
@@ -317,7 +334,7 @@ class TestJobGet:
         monkeypatch.chdir(tmp_path)
         files.content["/e.tar.gz"] = archive(stdout="hi")
         off = ("-c", "ResultDownloaders.Disabled=URLDownload")
-        outcome = self.run(server, results(files, "/e.tar.gz")[0], *off)
+        outcome = self.run(server, links(files, "/e.tar.gz")[0], *off)
         assert outcome.code == 0
         assert "ResultDownloaders.Disabled lists urlDownload\n" in outcome.stderr
         assert files.requests == []
@@ -326,32 +343,86 @@ class TestJobGet:
         self, server: ServedApi, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)
-        noise = random.Random(1).randbytes(600_000)
+        noise = random.Random(1).randbytes(2_000_000)
         files.content["/e.tar.gz"] = archive(stdout="hi", data=noise)
-        files.break_after["/e.tar.gz"] = [300_000, 0]
-        broken = self.run(server, results(files, "/e.tar.gz")[0])
+        files.break_after["/e.tar.gz"] = [300_000] + [0] * ATTEMPTS
+        broken = self.run(server, links(files, "/e.tar.gz")[0])
         assert broken.code == 1
         assert "Hint:  run the same command again: it goes on where" in broken.stderr
         again = server.cli("job", "get", finished_job().id)
         assert again.code == 0
-        assert files.requests[-1][1] == "bytes=300000-"
+        assert (files.requests[-1][1] or "").startswith("bytes=300000-")
         (folder,) = tmp_path.iterdir()
         assert sorted(path.name for path in folder.iterdir()) == ["data", "stdout"]
         assert (folder / "data").read_bytes() == noise
+
+    def test_links_that_expire_are_asked_for_again(
+        self, server: ServedApi, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        noise = random.Random(1).randbytes(30_000_000)
+        packed = files.content["/e.tar.gz"] = archive(noise=noise)
+        files.expired["/e.tar.gz"] = 2
+        link = {"PreSignedURL": f"{files.url}/e.tar.gz?X-Amz-Expires=1", "SourceSpec": {}}
+        outcome = self.run(server, SpecConfig(type="s3PreSigned", params=link))
+        assert outcome.code == 0, outcome.stderr
+        assert files.expired == {}
+        assert files.sent_bytes < 2 * len(packed)
+        (folder,) = tmp_path.iterdir()
+        assert (folder / "noise").read_bytes() == noise
+
+    def test_links_that_are_refused_for_good(
+        self, server: ServedApi, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        files.status["/e.tar.gz"] = 403
+        link = {"PreSignedURL": f"{files.url}/e.tar.gz?X-Amz-Signature=s", "SourceSpec": {}}
+        outcome = self.run(server, SpecConfig(type="s3PreSigned", params=link))
+        assert outcome.code == 1
+        assert "e.tar.gz: the server answered 403 Forbidden\n" in outcome.stderr
+        assert len(files.requests) == 2
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize(
+        ("argument", "message"),
+        [
+            ("/../x", 'no path of a result: "../x" leaves its directory'),
+            ("//etc/x", 'no path of a result: "/etc/x" is an absolute path'),
+        ],
+    )
+    def test_paths_that_no_result_has(
+        self, argument: str, message: str, server: ServedApi, tmp_path: Path
+    ) -> None:
+        outcome = server.cli("job", "get", f"j-1{argument}", "--output-dir", str(tmp_path))
+        assert outcome.code == 1
+        assert message in outcome.stderr
+
+    def test_a_path_and_raw(self, server: ServedApi) -> None:
+        outcome = server.cli("job", "get", "j-1/stdout", "--raw")
+        assert outcome.code == 1
+        assert 'it does not go with a path ("stdout")' in outcome.stderr
+
+    def test_a_folder_that_was_made_does_not_stay_empty(
+        self, server: ServedApi, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        outcome = self.run(server, links(files, "/e.tar.gz")[0])
+        assert outcome.code == 1
+        assert "the server answered 404" in outcome.stderr
+        assert list(tmp_path.iterdir()) == []
 
     def test_progress_is_drawn_on_a_terminal(
         self, server: ServedApi, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr("bacalhau.cli.job.get._DRAWN_EVERY_SECONDS", 0)
+        monkeypatch.setattr("bacalhau.cli.transfer.DRAWN_EVERY_SECONDS", 0)
         content = files.content["/e.tar.gz"] = archive(stdout="hi")
-        spec = results(files, "/e.tar.gz")[0]
+        spec = links(files, "/e.tar.gz")[0]
         job = finished_job(published=spec)
         execution = finished_execution(job, published=spec)
         server.run(store_job(server.api.store, job, [execution]))
         outcome = server.cli("job", "get", job.id, terminal=True)
         size = f"{len(content)}"
         drawn, erased = outcome.stderr.split("\r")[-2:]
-        assert size in drawn.replace(",", "")
-        assert " of " in drawn
+        assert f"[####################] 100%  {size} B of {size} B" in drawn
         assert erased == "\x1b[K"

@@ -67,6 +67,7 @@ def test_whom_a_client_trusts(env: Env) -> None:
     plain = env.cli("agent", "alive", "--tls=false")
     assert plain.code == 1
     assert "Error: network error" in plain.stderr
+    assert "3. Or, if it speaks TLS: `-c API.TLS.UseTLS" in plain.stderr
 
 
 def test_tokens_over_tls(env: Env) -> None:

@@ -170,6 +170,18 @@ def test_a_stream_that_breaks_off_is_an_error() -> None:
         read_logs(url)
 
 
+def test_a_stream_that_the_server_closes_because_it_stops() -> None:
+    def handle(connection: ServerConnection) -> None:
+        connection.close(1012)
+
+    with log_server(handle) as url, pytest.raises(TransientError) as caught:
+        read_logs(url)
+    assert caught.value.message == (
+        "the log stream broke off: the server stops, or is started again"
+    )
+    assert "again" in caught.value.hint
+
+
 def test_a_server_that_streams_no_logs() -> None:
     with (
         one_by_one(answer_once) as port,

@@ -9,9 +9,21 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from bacalhau.cli.grouping import GroupedProgress
+from bacalhau.cli.session import Session
 from bacalhau.lifecycle.changes import HistoryDraft, JobChanges
-from bacalhau.models import Event, ExecutionID, JobState, State, Topic
+from bacalhau.models import (
+    Event,
+    ExecutionID,
+    HistoryType,
+    JobHistory,
+    JobID,
+    JobState,
+    State,
+    Topic,
+)
 from bacalhau.ports import JobQuery
+from tests.support.cli import Terminal
 from tests.support.jobs import finished_execution, finished_history
 
 if TYPE_CHECKING:
@@ -184,6 +196,14 @@ def test_the_fish_swims_on_terminals_only(server: ServedApi, terminal: bool) -> 
     assert shown > hidden if terminal else shown == hidden == -1
 
 
+def test_the_fish_needs_room(server: ServedApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a narrow terminal each frame would be a new line."""
+    monkeypatch.setenv("COLUMNS", "30")
+    outcome = run(server, "docker", "run", "ubuntu", terminal=True)
+    assert "🐟" not in outcome.stdout
+    assert "Completed successfully" in outcome.stdout
+
+
 def grouped_history() -> list[HistoryDraft]:
     """Return what happened to two executions."""
     story = [
@@ -226,6 +246,29 @@ def test_group_events_draws_in_place_on_a_terminal(server: ServedApi) -> None:
     last = outcome.stdout.rpartition("\x1b[J")[2].splitlines()
     table = [line.rstrip() for line in last[:4]]
     assert all(re.fullmatch(p, line) for p, line in zip(GROUPED, table, strict=True)), table
+
+
+def test_group_events_finds_its_table_on_a_terminal_that_has_become_narrower(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    screen = Terminal()
+    progress = GroupedProgress(Session("bacalhau", environment={}, stdout=screen), quiet=False)
+    for columns in (200, 30):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        progress.show(
+            [
+                JobHistory(
+                    seq_num=columns,
+                    type=HistoryType.EXECUTION_LEVEL,
+                    job_id=JobID("j-1"),
+                    execution_id=ExecutionID("e-1"),
+                    event=each.event,
+                    time=each.event.timestamp,
+                )
+                for each in grouped_history()[:1]
+            ]
+        )
+    assert "\x1b[6A\x1b[J" in screen.getvalue(), "two lines, each of which takes three now"
 
 
 def test_group_events_with_the_id_only_is_quiet(server: ServedApi) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ CASES = [
     PublisherCase(FakePublisher, shelf="fake_shelf"),
     PublisherCase(LocalPublisher, shelf="local_shelf"),
     PublisherCase(S3Publisher, shelf="s3_shelf"),
+    PublisherCase(S3Publisher, shelf="plain_shelf"),
 ]
 
 
@@ -72,6 +74,24 @@ class S3Shelf:
         return unpacked(stored["Body"].read())
 
 
+class PlainShelf:
+    def __init__(self, s3: S3Objects) -> None:
+        self._s3 = s3
+        self._bucket = s3.new_bucket()
+
+    def spec(self) -> SpecConfig:
+        params = {"Bucket": self._bucket, "Key": "{executionID}", "Endpoint": self._s3.endpoint}
+        return SpecConfig(type="s3", params={**params, "Encoding": "plain"})
+
+    async def read(self, publisher: Publisher, result: SpecConfig) -> dict[str, bytes]:
+        prefix = result.params["Key"]
+        manifest = json.loads(self._object(f"{prefix}_manifest.json"))
+        return {file["Path"]: self._object(f"{prefix}{file['Path']}") for file in manifest["Files"]}
+
+    def _object(self, key: str) -> bytes:
+        return bytes(self._s3.client.get_object(Bucket=self._bucket, Key=key)["Body"].read())
+
+
 def unpacked(archive: bytes) -> dict[str, bytes]:
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
         files = [(member, tar.extractfile(member)) for member in tar if member.isfile()]
@@ -94,3 +114,11 @@ def s3_shelf(
     s3_environment: pytest.MonkeyPatch,
 ) -> S3Shelf:
     return S3Shelf(s3_objects)
+
+
+@pytest.fixture
+def plain_shelf(
+    s3_objects: S3Objects,
+    s3_environment: pytest.MonkeyPatch,
+) -> PlainShelf:
+    return PlainShelf(s3_objects)

@@ -277,3 +277,13 @@ async def test_executions_do_not_touch_each_other(workspace: Workspace) -> None:
     await workspace.discard(one)
     assert (await workspace.collect(two, exit_code=0)).stdout == "two"
     assert await workspace.results(two) is not None
+
+
+async def test_a_list_is_gone_through_once_and_to_its_end(workspace: Workspace) -> None:
+    await workspace.open(EXECUTION, inputs=0, resume=False)
+    lines = iter([b"one\n", b"two\n"])
+    await workspace.keep_list(EXECUTION, "outputs", lines)
+    assert list(lines) == []
+    await workspace.keep_list(EXECUTION, "outputs", [])
+    await workspace.discard(EXECUTION)
+    assert not workspace.has_log(E1)

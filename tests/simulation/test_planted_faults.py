@@ -24,6 +24,7 @@ from bacalhau.orchestrator.intake import Intake
 from bacalhau.orchestrator.registry import NodeRegistry
 from bacalhau.ports.guards import JobHead
 from bacalhau.protocol.sequence import Receiver, Sender
+from bacalhau.scheduling.look import Look
 from bacalhau.simulation.disk import CrashableJobStore
 from bacalhau.simulation.oracle import Invariant
 from bacalhau.simulation.seeds import play
@@ -216,6 +217,27 @@ def node_that_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Records, "_apply", apply_once)
 
 
+def scheduler_that_divides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All executions of a job work on the same partition."""
+    place = Look.place
+
+    def place_first(self: Look, node: Any, wanted: Any, partition_index: int = 0) -> None:
+        place(self, node, wanted)
+
+    monkeypatch.setattr(Look, "place", place_first)
+
+
+def scheduler_that_never_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that has waited for a node with its inputs waits for it again."""
+    begin = Look.__init__
+
+    def begin_anew(self: Look, *arguments: Any) -> None:
+        begin(self, *arguments)
+        self.awaited_since = 0
+
+    monkeypatch.setattr(Look, "__init__", begin_anew)
+
+
 FAULTS: list[tuple[Plant, set[Invariant]]] = [
     (
         store_without_guards,
@@ -233,9 +255,12 @@ FAULTS: list[tuple[Plant, set[Invariant]]] = [
     (registry_that_loses_nobody, {Invariant.COMPLETION, Invariant.AGREEMENT}),
     (intake_that_refuses_too_late, {Invariant.REFUSED}),
     (intake_that_stops_nothing, {Invariant.STOPPED}),
-    (job_that_rises_again, {Invariant.ALIVE}),  # the store asserts it, before the oracle can see it
+    # The store often asserts it, before the oracle can see it.
+    (job_that_rises_again, {Invariant.ALIVE, Invariant.FINAL}),
     (orchestrator_that_breaks, {Invariant.ALIVE}),
     (node_that_gives_up, {Invariant.ALIVE}),
+    (scheduler_that_divides_nothing, {Invariant.PARTITIONS}),
+    (scheduler_that_never_gives_up, {Invariant.PATIENCE}),
 ]
 
 

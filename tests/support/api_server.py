@@ -188,7 +188,7 @@ def make_api(*, node: NodeState | None = None, **limits: Any) -> Api:
         transport=transport,
         nodes=nodes,
         underway=orchestrator.underway,
-        sign=_sign,
+        signer=_Signer(),
     )
     agent = AgentInfo(
         node_id=node.info.node_id,
@@ -252,10 +252,12 @@ async def _idle() -> ComputeDebug:
     return ComputeDebug()
 
 
-async def _sign(spec: SpecConfig) -> SpecConfig:
-    if spec.kind != "s3":
-        return spec
-    return SpecConfig(type="s3PreSigned", params={"PreSignedURL": "https://signed"})
+class _Signer:
+    async def sign(self, job: Job, executions: Sequence[Execution]) -> list[SpecConfig]:
+        assert all(execution.job_id == job.id for execution in executions)
+        signed = SpecConfig(type="s3PreSigned", params={"PreSignedURL": "https://signed"})
+        results = [execution.published_result for execution in executions]
+        return [signed if result.kind == "s3" else result for result in results]
 
 
 async def store_job(

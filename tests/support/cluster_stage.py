@@ -26,6 +26,7 @@ from bacalhau.models import (
 from bacalhau.orchestrator.service import Orchestrator, OrchestratorOptions
 from bacalhau.simulation.clock import MachineClock
 from bacalhau.simulation.disk import CrashableExecutionStore, CrashableJobStore, DiskSpeed
+from bacalhau.simulation.inputs import SOURCE_TYPE, SimulatedCache, SimulatedSource
 from bacalhau.testing.engine_fake import FakeEngine, FakeMachine
 from bacalhau.testing.network import SimulatedTransport
 from bacalhau.testing.store_memory import MemoryExecutionStore, MemoryJobStore
@@ -86,6 +87,7 @@ class StagedNode:
     store: MemoryExecutionStore = field(default_factory=MemoryExecutionStore)
     tasks: FakeMachine = field(default_factory=FakeMachine)
     files: FakeDisk = field(default_factory=FakeDisk)
+    cache: SimulatedCache = field(default_factory=lambda: SimulatedCache(limit_bytes=10**12))
     process: _Process | None = None
 
     async def start(self) -> None:
@@ -97,12 +99,13 @@ class StagedNode:
             info=NodeInfo(
                 node_id=NodeID(self.name), node_type=NodeType.COMPUTE, labels=self.labels
             ),
-            capacity=Resources(cpu=self.cpu, memory=8 * 10**9, disk=10**11),
+            capacity=Resources(cpu=self.cpu, memory=8 * 10**9, disk=10**13),
             store=store,
             transport=self.stage.transport,
             engines={"fake": engine},
-            sources={},
+            sources={SOURCE_TYPE: SimulatedSource(self.cache)},
             publishers={},
+            cache=self.cache,
             workspace=workspace,
             clock=self.stage.clock,
             random=random.Random(3),

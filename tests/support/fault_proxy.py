@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable
 
 BUSY = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -108,11 +109,14 @@ class FaultProxy:
 
 
 @asynccontextmanager
-async def fault_proxy(upstream: str) -> AsyncIterator[FaultProxy]:
-    """Run a proxy in front of a server on loopback."""
+async def fault_proxy(
+    upstream: str, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[FaultProxy]:
+    """Run a proxy in front of a server on loopback; with ``tls`` its clients have to encrypt."""
     proxy = FaultProxy(upstream)
-    server = await asyncio.start_server(proxy.handle, "127.0.0.1", 0)
-    proxy.endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(proxy.handle, "127.0.0.1", 0, ssl=tls)
+    scheme = "http" if tls is None else "https"
+    proxy.endpoint = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield proxy
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -10,11 +11,14 @@ from typing import TYPE_CHECKING
 from bacalhau.compute.cache.keeper import InputKeeper
 from bacalhau.lib.clock import SystemClock
 from bacalhau.lib.ids import RandomIds
+from bacalhau.lib.landing import Received
 from bacalhau.ports import CacheFill, CacheOrder, PlannedObject
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
+
+    from bacalhau.lib.landing import Landing
 
 DAY_SECONDS = 24 * 3600.0
 
@@ -50,20 +54,24 @@ class Origin:
     def __post_init__(self) -> None:
         self.is_open.set()
 
-    async def download(self, items: tuple[PlannedObject, ...], directory: Path) -> None:
-        """Write files below a directory."""
+    async def download(self, items: tuple[PlannedObject, ...], landing: Landing) -> None:
+        """Let files land."""
         self.asked.set()
         await self.is_open.wait()
         if self.failure is not None:
             raise self.failure
         for item in items:
-            path = directory / item.path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(self.files[item.key])
+            data = self.files[item.key]
+            landing.write([Received(item.path, data, hashlib.sha256(data).digest(), None)])
             self.fetched.append(item.key)
 
     async def fill(
-        self, keeper: InputKeeper, directory: Path, *names: str, is_linked: bool = False
+        self,
+        keeper: InputKeeper,
+        directory: Path,
+        *names: str,
+        fingerprint: str = "",
+        is_linked: bool = False,
     ) -> CacheFill:
         """Have files put into a directory, which is made."""
         directory.mkdir(parents=True)
@@ -78,6 +86,7 @@ class Origin:
                 identities=tuple(f"origin {name}" for name in names),
                 directory=directory,
                 download=self.download,
+                fingerprint=fingerprint,
                 is_linked=is_linked,
             )
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bacalhau.models import InputSource, SpecConfig
+from bacalhau.ports import WHOLE, Partition
 from tests.support.engines import plugin_context
 
 if TYPE_CHECKING:
@@ -19,11 +20,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fetched:
-    """A prepared input. ``reported`` has the bytes and objects that were told as progress."""
+    """A prepared input.
+
+    ``reported`` has the bytes and objects that were told as progress, ``digests`` the SHA-256 of
+    files by path.
+    """
 
     plan: InputPlan
     volume: Volume
     reported: tuple[int, int]
+    digests: Mapping[str, bytes]
 
     @property
     def seen(self) -> dict[str, bytes | None]:
@@ -52,16 +58,19 @@ class Node:
     source: Source
     directory: Path
 
-    async def fetch(self, params: dict[str, Any], target: str = "/in") -> Fetched:
+    async def fetch(
+        self, params: dict[str, Any], target: str = "/in", partition: Partition = WHOLE
+    ) -> Fetched:
         """Plan and fetch an input into the node's directory."""
-        wanted = InputSource(source=SpecConfig(type="x", params=params), target=target)
-        plan = await self.source.plan(wanted)
+        plan = await self.plan(params, target, partition)
         return await self.fetch_planned(params, plan, target)
 
-    async def plan(self, params: dict[str, Any], target: str = "/in") -> InputPlan:
+    async def plan(
+        self, params: dict[str, Any], target: str = "/in", partition: Partition = WHOLE
+    ) -> InputPlan:
         """Plan an input."""
         wanted = InputSource(source=SpecConfig(type="x", params=params), target=target)
-        return await self.source.plan(wanted)
+        return await self.source.plan(wanted, partition)
 
     async def fetch_planned(
         self, params: dict[str, Any], plan: InputPlan, target: str = "/in"
@@ -75,7 +84,7 @@ class Node:
             lambda size, objects: reports.append((size, objects)),
         )
         totals = tuple(map(sum, zip(*reports, strict=True))) if reports else (0, 0)
-        return Fetched(plan, fetched.volume, (totals[0], totals[1]))
+        return Fetched(plan, fetched.volume, (totals[0], totals[1]), fetched.digests)
 
 
 @asynccontextmanager

@@ -58,7 +58,7 @@ osd pool default min size = 1
 osd pool default pg num = 1
 osd pool default pgp num = 1
 osd pool default pg autoscale mode = off
-memstore device bytes = 4294967296
+memstore device bytes = {store_bytes}
 rgw data = {directory}/rgw
 rgw frontends = beast endpoint=127.0.0.1:{port} tcp_nodelay=1
 rgw dns name = {domain}
@@ -99,8 +99,10 @@ def missing_programs() -> list[str]:
 
 
 @contextmanager
-def running(directory: Path) -> Iterator[str]:
+def running(directory: Path, *, store_bytes: int = 4 * 2**30) -> Iterator[str]:
     """Run a server with the accounts above, and yield its endpoint.
+
+    It holds ``store_bytes`` in memory; what is deleted takes room for two hours more.
 
     Raises:
         RuntimeError: it did not start; the text has its output.
@@ -114,6 +116,7 @@ def running(directory: Path) -> Iterator[str]:
             directory=directory,
             fsid=_FSID,
             port=port,
+            store_bytes=store_bytes,
             mon_port=mon_port,
             domain=DOMAIN,
             kms_key=KMS_KEY,

@@ -31,6 +31,7 @@ ROWS = {
     "I": ("Refusals, faults and changes meanwhile", 22),
     "J": ("Inputs of jobs", 11),
     "K": ("Further parameters", 5),
+    "P": ("Partitions", 15),
 }
 """The letters of the rows: what each is about, and how many rows it has."""
 

@@ -81,9 +81,9 @@ class ScriptedNode:
         await self.say(Hello(info=info, floor=0))
         self.received = (await self.hear(Welcome)).floor
 
-    async def report(self, **executions: ComputeState) -> None:
+    async def report(self, *untold: ExecutionID, **executions: ComputeState) -> None:
         live = {ExecutionID(key): state for key, state in executions.items()}
-        await self.say(Report(executions=live, received=self.received))
+        await self.say(Report(executions=live, received=self.received, untold=untold))
 
     async def hear(self, kind: type[M], *, acknowledge: bool = True) -> M:
         """Wait for a message of a kind, skipping others."""

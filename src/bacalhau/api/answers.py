@@ -38,6 +38,7 @@ STATUS_BY_CODE: dict[str, int] = {
     Code.CONCURRENT_UPDATE: 409,
     Code.MULTIPLE_NODES: 409,
     Code.TOO_LARGE: 413,
+    Code.MEDIA_TYPE: 415,
     Code.EXHAUSTED: 429,
     Code.NOT_IMPLEMENTED: 501,
     Code.UNAVAILABLE: 503,

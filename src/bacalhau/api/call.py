@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import HTTPConnection, Request
 
-from bacalhau.errors import UserError
+from bacalhau.errors import Code, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bacalhau.api.versions import Version
 
 JSON = "application/json"
+_IDENTITY = "identity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,13 @@ class Call:
         """Return the request's body; empty when there is none.
 
         Raises:
-            UserError: there is one, and it is not declared to be JSON; or it is too large.
+            UserError: there is one, and it is not declared to be JSON, or to be encoded (code
+                ``UnsupportedMediaType``); or it is too large.
         """
         assert isinstance(self.connection, Request), "a WebSocket has no body"
         data = await self.connection.body()
+        if data:
+            self._check_encoding(self.headers.get("content-encoding", ""))
         declared = self.headers.get("content-type", "")
         if data and not declared.strip().lower().startswith(JSON):
             raise UserError(
@@ -64,6 +68,15 @@ class Call:
                 component="APIServer",
             )
         return data
+
+    def _check_encoding(self, encoding: str) -> None:
+        if encoding.strip().lower() not in ("", _IDENTITY):
+            raise UserError(
+                f'request bodies with Content-Encoding "{encoding}" are not read',
+                code=Code.MEDIA_TYPE,
+                hint="send the JSON as it is, without the header Content-Encoding",
+                component="APIServer",
+            )
 
 
 def _contrast(declared: str) -> str:

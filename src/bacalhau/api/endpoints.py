@@ -18,6 +18,7 @@ from bacalhau.models.api import (
     ListHistoryResponse,
     ListJobsResponse,
     ListNodesResponse,
+    ListProvenanceResponse,
     ListResultsResponse,
     LogMessage,
     PutJobRequest,
@@ -30,6 +31,7 @@ from bacalhau.models.api import (
 from bacalhau.models.auth import AuthMethod, AuthRequest, AuthResponse, ListAuthMethodsResponse
 from bacalhau.models.debug import AgentDebug, ComputeDebug
 from bacalhau.orchestrator.node_listing import NODE_ORDERS
+from bacalhau.orchestrator.provenance import DEFAULT_PROVENANCE_LIMIT, MAX_PROVENANCE_LIMIT
 from bacalhau.orchestrator.queries import EXECUTION_ORDERS, JOB_ORDERS
 
 _JOBS = f"{BASE}/orchestrator/jobs"
@@ -77,6 +79,10 @@ def _paging(orders: tuple[str, ...]) -> tuple[Parameter, ...]:
 
 
 _NEXT_TOKEN = Parameter("next_token", Kind.TEXT, "NextToken of the page before.")
+_PROVENANCE_LIMIT = (
+    f"Most executions, at most {MAX_PROVENANCE_LIMIT}; 0 is {DEFAULT_PROVENANCE_LIMIT}."
+)
+_NO_TOKEN = Parameter("next_token", Kind.EMPTY, "No value: this list has one page.")
 _LABELS = Parameter("labels", Kind.LIST, "Label selector, such as team=data,tier!=test.")
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -138,7 +144,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         summary="List the executions of a job.",
         response=ListExecutionsResponse,
         capability="read:job",
-        parameters=_paging(EXECUTION_ORDERS),
+        parameters=(*_paging(EXECUTION_ORDERS), _NO_TOKEN),
     ),
     Endpoint(
         method="GET",
@@ -164,6 +170,20 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         summary="List where the results of a job are.",
         response=ListResultsResponse,
         capability="read:job",
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{_JOBS}/{{id}}/provenance",
+        handler="list_provenance",
+        summary="List what the executions of a job have read and written.",
+        response=ListProvenanceResponse,
+        capability="read:job",
+        parameters=(
+            Parameter("execution_id", Kind.TEXT, "Only this execution."),
+            Parameter("files", Kind.COUNT, "Most files of each list; 0 is all that are kept."),
+            Parameter("limit", Kind.COUNT, _PROVENANCE_LIMIT),
+            _NEXT_TOKEN,
+        ),
     ),
     Endpoint(
         method="GET",
@@ -201,6 +221,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
                 ("connected", "disconnected"),
             ),
             *_paging(NODE_ORDERS),
+            _NO_TOKEN,
         ),
     ),
     Endpoint(

@@ -23,6 +23,7 @@ from bacalhau.models.api import (
     ListHistoryResponse,
     ListJobsResponse,
     ListNodesResponse,
+    ListProvenanceResponse,
     ListResultsResponse,
     PutJobResponse,
     PutNodeRequest,
@@ -34,6 +35,7 @@ from bacalhau.models.auth import AuthMethod, AuthRequest, AuthResponse, ListAuth
 from bacalhau.models.debug import AgentDebug, ComputeDebug
 from bacalhau.models.decode import decode_json, decode_submission
 from bacalhau.models.selectors import parse_selector
+from bacalhau.orchestrator.provenance import ProvenanceQuery
 from bacalhau.orchestrator.queries import HistoryQuery, NodeQuery
 from bacalhau.policy.grant import Permission
 from bacalhau.ports import JobQuery
@@ -199,6 +201,19 @@ class Handlers:
         """List where the results of a job are."""
         self._permit(call, Permission.DOWNLOAD)
         return ListResultsResponse(items=await self._queries.results(call.reference))
+
+    async def list_provenance(self, call: Call) -> ListProvenanceResponse:
+        """List what the executions of a job have read and written."""
+        self._permit(call, Permission.READ)
+        arguments = call.arguments
+        query = ProvenanceQuery(
+            execution_id=arguments.text("execution_id"),
+            files=arguments.number("files"),
+            limit=arguments.number("limit"),
+            token=arguments.text("next_token"),
+        )
+        items, token = await self._queries.provenance(call.reference, query)
+        return ListProvenanceResponse(items=items, next_token=token)
 
     def stream_logs(self, call: Call) -> AsyncIterator[LogFrame]:
         """Stream the output of an execution."""

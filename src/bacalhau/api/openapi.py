@@ -27,6 +27,7 @@ _SCHEMAS: dict[Kind, dict[str, Any]] = {
     Kind.FLAG: {"type": "boolean"},
     Kind.COUNT: {"type": "integer", "minimum": 0, "maximum": 2**32 - 1},
     Kind.SECONDS: {"type": "integer", "minimum": 0},
+    Kind.EMPTY: {"type": "string", "maxLength": 0},
 }
 
 

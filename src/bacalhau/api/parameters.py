@@ -26,6 +26,8 @@ class Kind(enum.Enum):
     """A whole number below 2^32; 0 is no limit."""
     SECONDS = "seconds"
     """Seconds since 1970."""
+    EMPTY = "empty"
+    """Other lists take it; a value cannot mean anything here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,8 @@ def _read(parameter: Parameter, values: list[str]) -> str | bool | int:
         return _whole(parameter, text, _MAX_COUNT)
     if parameter.kind is Kind.SECONDS:
         return _whole(parameter, text, _MAX_SECONDS)
+    if parameter.kind is Kind.EMPTY and text:
+        raise _refusal(parameter, text, "empty", hint="leave it out: this list has one page")
     return _word(parameter, text)
 
 
@@ -120,9 +124,10 @@ def _word(parameter: Parameter, text: str) -> str:
     return chosen
 
 
-def _refusal(parameter: Parameter, text: str, expected: str) -> UserError:
+def _refusal(parameter: Parameter, text: str, expected: str, *, hint: str = "") -> UserError:
     return UserError(
         f'query parameter {parameter.name} must be {expected}, not "{text}"',
+        hint=hint,
         component="APIServer",
         fields=[parameter.name],
     )

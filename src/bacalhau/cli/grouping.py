@@ -32,7 +32,7 @@ class GroupedProgress:
         self._colour = session.has_colour(session.stdout)
         self._filter = ProgressFilter()
         self._last: dict[str, JobHistory] = {}
-        self._drawn_lines = 0
+        self._drawn = ""
 
     def show(self, items: Sequence[JobHistory]) -> None:
         """Take in the events worth showing; on a terminal, draw."""
@@ -57,10 +57,11 @@ class GroupedProgress:
             return
         columns = progress_columns(colour=self._colour, debug=self._session.is_debug)
         text = render_table(columns, rows, TableStyle())
-        back = f"\x1b[{self._drawn_lines}A\x1b[J" if self._drawn_lines else ""
+        # The terminal may have another width than when that was drawn.
+        back = f"\x1b[{_height(self._drawn)}A\x1b[J" if self._drawn else ""
         self._session.write(back + text)
         self._session.stdout.flush()
-        self._drawn_lines = _height(text) if self._colour else 0
+        self._drawn = text if self._colour else ""
 
 
 def _height(text: str) -> int:

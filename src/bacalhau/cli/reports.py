@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bacalhau.cli.visible import visible
+
 if TYPE_CHECKING:
     from bacalhau.cli.session import Session
     from bacalhau.errors import BacalhauError
@@ -14,12 +16,14 @@ _RED, _GREEN = "31", "32"
 def report(session: Session, error: BacalhauError) -> None:
     """Print an error and its hint; with debugging on, also its details and where it was raised."""
     stderr = session.stderr
-    session.note(f"\n{session.painted('Error: ', _RED, stderr)}{error.message}")
+    session.note(f"\n{session.painted('Error: ', _RED, stderr)}{visible(error.message)}")
     if error.hint:
-        session.note(f"{session.painted('Hint:  ', _GREEN, stderr)}{error.hint}")
+        session.note(f"{session.painted('Hint:  ', _GREEN, stderr)}{visible(error.hint)}")
     if session.is_debug:
         facts = {"code": error.code, "component": error.component, **error.details}
-        session.note("Details:\n" + "\n".join(f"{key}: {value}" for key, value in facts.items()))
+        session.note(
+            "Details:\n" + "\n".join(visible(f"{key}: {value}") for key, value in facts.items())
+        )
         _trace(session, error)
 
 

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from bacalhau.cli.visible import visible
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -31,7 +33,8 @@ class Fit(enum.Enum):
 class Column(Generic[Row]):
     """A column: its name, what of a row it shows, and how wide it may get. Width 0: as needed.
 
-    ``minimum`` is the least width; cells are padded to it.
+    ``minimum`` is the least width; cells are padded to it. Control characters are written out but
+    in a column that ``is_painted``: it has taken care of what is not its own.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Column(Generic[Row]):
     width: int = 0
     fit: Fit = Fit.WRAP
     minimum: int = 0
+    is_painted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,8 @@ def visible_length(text: str) -> int:
 
 def _fitted(text: str, column: Column[Row], style: TableStyle) -> list[str]:
     """Return the lines of a cell."""
+    if not column.is_painted:
+        text = visible(text)
     if style.wide or not column.width:
         return text.split("\n")
     if column.fit is Fit.SHORT_ID:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ _FRAME_SECONDS = 0.2
 _START_POLLS = 10
 _FISH = "🐟🐠🐡"
 _TRACK_WIDTH = 21
+_LINE_WIDTH = 40
 
 
 def wait(
@@ -135,6 +137,8 @@ class _Progress:
             self._session.stdout.flush()
 
     def _draw(self) -> None:
+        if shutil.get_terminal_size().columns < _LINE_WIDTH:
+            return  # It would be wrapped, and each frame would begin a new line.
         position = self._frame % _TRACK_WIDTH
         fish = _FISH[self._frame // _TRACK_WIDTH % len(_FISH)]
         track = "." * position + fish + "." * (_TRACK_WIDTH - position - 1)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ListHistoryResponse,
         ListJobsResponse,
         ListNodesResponse,
+        ListProvenanceResponse,
         LogLine,
         PutJobResponse,
         PutNodeResponse,
@@ -96,6 +97,16 @@ class Client:
     def results(self, job_id: str) -> list[SpecConfig]:
         """Return where the results of a job are; empty when nothing was published."""
         return self._transport.send(requests.results(job_id)).items
+
+    def provenance(
+        self, job_id: str, page: Page = FIRST_PAGE, *, execution_id: str = "", files: int = 0
+    ) -> ListProvenanceResponse:
+        """List what executions of a job have read and written, oldest execution first.
+
+        ``files`` cuts each list of files; 0 takes all that the orchestrator keeps.
+        """
+        request = requests.provenance(job_id, page, execution_id=execution_id, files=files)
+        return self._transport.send(request)
 
     def stop(self, job_id: str, reason: str) -> StopJobResponse:
         """Stop a job."""

@@ -1,151 +1,280 @@
 """Downloading the results of a job (spec storage.md 8.2, 8.3).
 
-Every result is fetched into ``DIR/raw``; the archives are unpacked and their content is merged into
-``DIR``. Nothing in ``DIR`` is touched before everything is fetched and known to fit.
+Every result is fetched into ``DIR/raw``; archives are unpacked there, and their content is merged
+into ``DIR``. Nothing in ``DIR`` is touched before everything is fetched and known to fit.
 """
 
 from __future__ import annotations
 
-import base64
+import fcntl
 import hashlib
-import re
-import shutil
+import os
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+from bacalhau.client.addresses import RemoteFile
 from bacalhau.client.failures import COMPONENT
 from bacalhau.client.fetch import fetch
 from bacalhau.client.merge import Merge
-from bacalhau.errors import Code, ConflictError, NotFoundError, UserError
-from bacalhau.lib.archives import ArchiveError, unpack
+from bacalhau.client.present import missing_files
+from bacalhau.client.results import OPENED, PARTS
+from bacalhau.client.single import PathInArchives, narrowed, no_such_path
+from bacalhau.client.unpacking import open_archive, remove_tree
+from bacalhau.errors import Code, ConflictError, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Sequence
 
-    from bacalhau.client.fetch import Progress
-    from bacalhau.models.job import SpecConfig
+    from bacalhau.client.meter import Meter
+    from bacalhau.client.results import PublishedFile, Result
 
-_UNSAFE = re.compile(r'[/\\:*?"<>|]')
-_ARCHIVES = (".tar.gz", ".tgz")
 _RAW = "raw"
+_WHILE_MERGING = ".raw"
 
 
-def is_supported(result: SpecConfig) -> bool:
-    """True for results that can be downloaded by HTTP."""
-    return result.kind in ("urldownload", "s3presigned")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Download:
+    """What is to be downloaded, and where to.
+
+    ``directory`` exists. With ``raw`` the files stay in ``DIR/raw`` as they are published. ``only``
+    is the clean relative path of one file or folder of the results; the rest is left out.
+    """
+
+    results: Sequence[Result]
+    directory: Path
+    raw: bool = False
+    only: str = ""
 
 
-def download_results(
-    results: Sequence[SpecConfig],
-    directory: Path,
-    *,
-    stall_seconds: float,
-    progress: Progress,
-    raw: bool = False,
-    only: str = "",
-) -> None:
-    """Download results into an existing directory.
+def download_results(download: Download, meter: Meter, tick: Callable[[], None]) -> bool:
+    """Download results; False when they are there already, and nothing was fetched.
 
-    With ``raw`` the files stay in ``DIR/raw`` as they are published. ``only`` names one file or
-    folder of the results; the rest is left out. After an error the directory holds nothing but
-    ``raw``, from which a later call goes on.
+    ``tick`` is called several times a second; what it raises ends the download. After an error
+    ``DIR/raw`` is there only if it holds what a later call goes on from.
 
     Raises:
-        ConflictError: a file is there already; nothing was merged.
+        ConflictError: a file is there already, or another process downloads to the same place;
+            nothing was merged.
         NotFoundError: ``only`` names nothing.
-        BacalhauError: a result is not supported, cannot be fetched, or is damaged.
+        BacalhauError: a result cannot be fetched, is not what was published, or is damaged.
+        OSError: the disk refuses.
     """
-    store = directory / _RAW
-    store.mkdir(exist_ok=True)
-    files = []
-    for result in results:
-        url = result_url(result)
-        path = store / file_name(url)
-        if not path.exists():
-            fetch(url, path, stall_seconds=stall_seconds, progress=progress)
-        _verify(path, result)
-        files.append(path)
-    if not raw:
-        _merge(files, store, directory, only)
-        shutil.rmtree(store)
+    run = _Run(download, meter, tick)
+    if download.raw:
+        run.fetch()
+        return meter.now().moved_bytes > 0
+    if run.is_there():
+        return False
+    run.fetch_and_merge()
+    return True
 
 
-def result_url(result: SpecConfig) -> str:
-    """Return the address of a result.
+class _Run:
+    """One download."""
+
+    def __init__(self, download: Download, meter: Meter, tick: Callable[[], None]) -> None:
+        self._directory = download.directory
+        self._store = download.directory / _RAW
+        self._published = download.results
+        self._only = download.only
+        self._results = (
+            [narrowed(result, download.only) for result in download.results]
+            if download.only
+            else download.results
+        )
+        self._meter = meter
+        self._tick = tick
+        self._names: set[str] = set()
+
+    def is_there(self) -> bool:
+        """Tell whether the directory holds just these results already.
+
+        Raises:
+            ConflictError: it does not, and something of it would be in the way.
+        """
+        missing, collision = missing_files(self._directory, self._results)
+        if not missing and any(result.files for result in self._results):
+            return True
+        only = self._directory / self._only
+        if self._only and os.path.lexists(only) and not only.is_dir():
+            raise _collision(only)
+        is_known = not self._only or all(r.contents is not None for r in self._results)
+        is_fetched = all((self._store / r.name / f.path).is_file() for r, f in missing)
+        if collision is not None and is_known and not is_fetched:
+            raise _collision(collision)
+        return False
+
+    def fetch(self) -> None:
+        """Fetch everything into the store, and leave it there."""
+        with _locked(self._store):
+            self._fetch([(result, file) for result in self._results for file in result.files])
+
+    def fetch_and_merge(self) -> None:
+        """Fetch what is missing, and put it into the directory."""
+        with _locked(self._store), self._without_trees_on_failure():
+            if self._only:
+                trees = self._fetch_path()
+            else:
+                missing, _ = missing_files(self._directory, self._results)
+                self._fetch(missing)
+                wanted = {result.name for result, _ in missing}
+                results = [result for result in self._results if result.name in wanted]
+                trees = [self._opened(result) for result in results]
+            self._merge(trees)
+
+    def _fetch(self, wanted: Sequence[tuple[Result, PublishedFile]]) -> None:
+        files = [
+            RemoteFile(
+                address=file.address,
+                destination=_with_folder(self._store / result.name / file.path),
+                stem=_with_folder(self._stem(result, file)),
+                size_bytes=file.size_bytes,
+                digest=file.digest,
+            )
+            for result, file in wanted
+        ]
+        fetch(files, self._meter, self._tick)
+
+    def _stem(self, result: Result, file: PublishedFile) -> Path:
+        """Return where a file is while it is incomplete: never where another one may belong."""
+        if not result.is_tree:
+            return self._store / result.name
+        name = hashlib.sha256(file.path.encode()).hexdigest()
+        return self._store / f"{result.name}{PARTS}" / name
+
+    def _fetch_path(self) -> list[Path]:
+        """Fetch one path; of archives that are here already it is taken from those."""
+        archives = [result for result in self._results if result.is_archive]
+        others = [result for result in self._results if not result.is_archive]
+        self._fetch([(result, file) for result in others for file in result.files])
+        path = PathInArchives(self._only, self._meter)
+        away = []
+        for result in archives:
+            archive, tree = self._store / result.name, self._new_tree(result)
+            if archive.is_file():
+                path.open(archive, tree)
+            else:
+                away.append((result.name, result.files[0].address, tree))
+        if away:
+            path.stream(away, self._tick)
+        self._names = path.names
+        return [self._new_tree(result, is_kept=True) for result in archives] + [
+            self._opened(result) for result in others
+        ]
+
+    def _opened(self, result: Result) -> Path:
+        """Return the folder with what is in a result."""
+        stored, tree = self._store / result.name, self._new_tree(result)
+        if not result.is_archive:
+            for file in result.files:
+                source = stored / file.path
+                if source.is_file():  # not so if the directory had it already
+                    _also_at(source, _with_folder(tree / (file.path or result.name)))
+            return tree
+        try:
+            with stored.open("rb") as archive:
+                open_archive(archive, result.name, stored.stat().st_size, tree)
+        except UserError as exc:
+            if exc.code == Code.DAMAGED_RESULT:
+                stored.unlink()
+            raise
+        return tree
+
+    def _merge(self, trees: Sequence[Path]) -> None:
+        merge = self._collected(trees)
+        if "raw" in merge.names:
+            # The results have something that is called as the store is.
+            aside = self._directory / _WHILE_MERGING
+            remove_tree(aside)
+            self._store.rename(aside)
+            trees = [aside / tree.relative_to(self._store) for tree in trees]
+            self._store, merge = aside, self._collected(trees)
+        merge.check()
+        if merge.collision is not None:
+            remove_tree(self._store)
+            raise _collision(merge.collision)
+        if self._only and merge.is_empty:
+            listed = [file.path for result in self._published for file in result.files]
+            raise no_such_path(self._only, [*self._names, *filter(None, listed)])
+        merge.apply()
+        remove_tree(self._store)
+
+    def _collected(self, trees: Sequence[Path]) -> Merge:
+        merge = Merge(self._directory)
+        for tree in trees:
+            merge.add(tree)
+        return merge
+
+    def _new_tree(self, result: Result, *, is_kept: bool = False) -> Path:
+        """Return the folder for the content of an archive, empty unless it is kept."""
+        tree = self._store / f"{result.name}{OPENED}"
+        if not is_kept:
+            remove_tree(tree)
+            tree.mkdir()
+        return tree
+
+    @contextmanager
+    def _without_trees_on_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            for result in self._results:
+                remove_tree(self._store / f"{result.name}{OPENED}")
+            raise
+
+
+@contextmanager
+def _locked(store: Path) -> Iterator[None]:
+    """Keep the store for this process; an empty one does not stay.
 
     Raises:
-        UserError: the result is of another kind, or has no address.
+        ConflictError: another process has it.
     """
-    params = {key.lower(): value for key, value in result.params.items()}
-    url = params.get({"urldownload": "url", "s3presigned": "presignedurl"}.get(result.kind, ""))
-    if not isinstance(url, str) or not url:
-        raise UserError(
-            f"a result of type {result.type} has no address to download from", component=COMPONENT
-        )
-    return url
-
-
-def file_name(url: str) -> str:
-    """Return the name of a download: host and path, each unsafe character an underscore."""
-    parts = urlsplit(url)
-    return _UNSAFE.sub("_", parts.netloc.rpartition("@")[2] + parts.path)
-
-
-def _verify(path: Path, result: SpecConfig) -> None:
-    """Compare with the checksum that the publisher got from S3, where there is one."""
-    source = result.params.get("SourceSpec")
-    wanted = source.get("ChecksumSHA256", "") if isinstance(source, dict) else ""
-    # The checksum of a multipart upload, `...-3`, is one of its parts' checksums.
-    if not isinstance(wanted, str) or not wanted or "-" in wanted:
-        return
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").digest()
-    if wanted not in (base64.b64encode(digest).decode(), digest.hex()):
-        path.unlink()
-        raise UserError(
-            f"{path.name} does not have the checksum it was published with",
-            code=Code.CHECKSUM_MISMATCH,
-            hint="it was replaced or damaged since; run the job again if this repeats",
-            component=COMPONENT,
-        )
-
-
-def _merge(files: Sequence[Path], store: Path, directory: Path, only: str) -> None:
-    merge = Merge(directory, only=only)
-    unpacked = []
-    for number, path in enumerate(files):
-        tree = store / f"unpacked-{number}"
-        shutil.rmtree(tree, ignore_errors=True)
-        tree.mkdir()
-        unpacked.append(tree)
-        _open_result(path, tree)
-        merge.add(tree)
-    if merge.collision is not None:
-        for tree in unpacked:
-            shutil.rmtree(tree, ignore_errors=True)
-        raise ConflictError(
-            f"cannot merge results as output already exists: {merge.collision}. "
-            "Try --raw to keep results as they are, or another directory",
-            component=COMPONENT,
-        )
-    if only and merge.is_empty:
-        raise NotFoundError(f'the results have no file "{only}"', component=COMPONENT)
-    merge.apply()
-
-
-def _open_result(path: Path, tree: Path) -> None:
-    if not path.name.endswith(_ARCHIVES):
-        shutil.copy2(path, tree / path.name)
-        return
+    store.mkdir(exist_ok=True)
+    descriptor = os.open(store, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with path.open("rb") as archive:
-            unpack(archive, tree)
-    except ArchiveError as exc:
-        path.unlink()
-        raise UserError(
-            f"{path.name} is not a sound archive: {exc}",
-            code=Code.DAMAGED_RESULT,
-            hint="run the command again; if this repeats, look at the file with --raw",
-            component=COMPONENT,
-        ) from exc
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise ConflictError(
+                f"another process downloads to {store.parent}",
+                hint="wait until it is done, or name another directory with --output-dir",
+                component=COMPONENT,
+            ) from exc
+        try:
+            yield
+        finally:
+            _prune(store)
+    finally:
+        os.close(descriptor)
+
+
+def _prune(store: Path) -> None:
+    """Remove folders that hold nothing, the store itself included."""
+    for folder, _, _ in os.walk(store, topdown=False):
+        with suppress(OSError):
+            Path(folder).rmdir()
+
+
+def _with_folder(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _also_at(source: Path, target: Path) -> None:
+    """Give a file one more name, so that it is not lost when this is cut short."""
+    try:
+        target.hardlink_to(source)
+    except OSError:  # the disk may have no such thing
+        source.rename(target)
+
+
+def _collision(path: Path) -> ConflictError:
+    return ConflictError(
+        f"cannot merge results as output already exists: {path}. "
+        "Try --raw to keep results as they are, or another directory",
+        hint=f"move {path.name} away, or name another directory with --output-dir",
+        component=COMPONENT,
+    )

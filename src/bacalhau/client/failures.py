@@ -52,6 +52,7 @@ _BY_STATUS: dict[int, type[BacalhauError]] = {
     409: ConflictError,
     410: NotSupportedError,
     413: UserError,
+    415: UserError,
     429: TransientError,
     501: NotSupportedError,
     502: TransientError,
@@ -109,7 +110,7 @@ def failure_from_socket(exc: OSError, url: str) -> BacalhauError:
     Codes are ``NetworkFailure`` and ``TimeOut``; the hint says how to start a server and how to
     name another one.
     """
-    code = Code.NETWORK_FAILURE
+    code, hint = Code.NETWORK_FAILURE, _REACH_HINT
     if isinstance(exc, socket.gaierror):
         message = f"host not found: {url}"
     elif isinstance(exc, TimeoutError):
@@ -120,7 +121,9 @@ def failure_from_socket(exc: OSError, url: str) -> BacalhauError:
         return _untrusted(exc, url)
     else:
         message = f"network error: {exc} ({url})"
-    return TransientError(message, code=code, hint=_REACH_HINT, component=COMPONENT)
+        if isinstance(exc, ConnectionResetError) and url.startswith("http://"):
+            hint += _TLS_HINT
+    return TransientError(message, code=code, hint=hint, component=COMPONENT)
 
 
 def _untrusted(exc: ssl.SSLError, url: str) -> TransientError:
@@ -140,3 +143,5 @@ _REACH_HINT = """\
    - by flags: `--api-host HOST --api-port PORT`
    - by configuration: `-c API.Host=HOST -c API.Port=PORT`
    - by environment: BACALHAU_API_HOST=HOST BACALHAU_API_PORT=PORT"""
+_TLS_HINT = "\n3. Or, if it speaks TLS: `-c API.TLS.UseTLS -c API.TLS.CAFile=FILE`"
+"""Such a server hangs up on those who do not."""

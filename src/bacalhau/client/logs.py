@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _LARGEST_FRAME_BYTES = 64 * 1024 * 1024
 _CLOSE_SECONDS = 1.0
+_STOPPING = (1001, 1012)
+"""The codes with which servers close what they cannot go on with: going away, service restart."""
 
 
 def stream_logs(
@@ -60,9 +62,14 @@ def stream_logs(
     except InvalidHandshake as exc:
         raise _broken(f"the server does not stream logs: {exc}") from exc
     except ConnectionClosed as exc:
-        raise _broken(f"the log stream broke off: {exc}") from exc
+        raise _broken(f"the log stream broke off: {_why(exc)}") from exc
     except OSError as exc:
         raise failure_from_socket(exc, url) from exc
+
+
+def _why(closed: ConnectionClosed) -> str:
+    is_stopping = closed.rcvd is not None and closed.rcvd.code in _STOPPING
+    return "the server stops, or is started again" if is_stopping else str(closed)
 
 
 def _decode(frame: str | bytes) -> LogLine | None:

@@ -9,28 +9,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-_APPENDED = frozenset({"stdout", "stderr", "exitCode"})
+APPENDED = ("exitCode", "stderr", "stdout")
+"""The files at the root of every result that several executions may have."""
+
+_CHUNK_BYTES = 1024 * 1024
 
 
 class Merge:
     """Collects what goes where, and does it when everything fits.
 
     ``stdout``, ``stderr`` and ``exitCode`` of several results are appended in their order; any
-    other file may exist once only, and none may be in the directory before.
+    other file may exist once only. What is in the directory already may stay if it is the same;
+    this is how a merge that was cut short goes on.
 
     Attributes:
-        collision: The first path of the directory that two files want, or that exists; or None.
+        collision: The first path of the directory that two files want, or that is something else;
+            or None.
+        names: What there is at the root of the results.
     """
 
-    def __init__(self, directory: Path, *, only: str = "") -> None:
+    def __init__(self, directory: Path) -> None:
         self.collision: Path | None = None
+        self.names: set[str] = set()
         self._directory = directory
-        self._only = only.strip("/")
-        self._files: list[tuple[Path, str]] = []
+        self._files: dict[str, list[Path]] = {}
         self._folders: dict[str, int] = {}
-        self._taken: set[str] = set()
 
     @property
     def is_empty(self) -> bool:
@@ -40,49 +45,89 @@ class Merge:
     def add(self, tree: Path) -> None:
         """Take in one result."""
         for path, name in _walk(tree):
-            is_folder = path.is_dir() and not path.is_symlink()
-            mode = _unlocked(path) if is_folder else 0
-            if self._only and name != self._only and not name.startswith(f"{self._only}/"):
-                continue
-            if is_folder:
-                self._add_folder(name, mode)
+            self.names.add(name.partition("/")[0])
+            if path.is_dir() and not path.is_symlink():
+                self._add_folder(name, _unlocked(path))
             else:
                 self._add_file(path, name)
 
     def _add_folder(self, name: str, mode: int) -> None:
         target = self._directory / name
-        if name in self._taken or (os.path.lexists(target) and not target.is_dir()):
-            self.collision = self.collision or target
+        if name in self._files or (os.path.lexists(target) and not target.is_dir()):
+            self._collide(target)
         self._folders.setdefault(name, mode)
 
     def _add_file(self, path: Path, name: str) -> None:
-        target = self._directory / name
-        repeated = name in self._taken and name not in _APPENDED
-        if repeated or name in self._folders or os.path.lexists(target):
-            self.collision = self.collision or target
-        self._taken.add(name)
-        self._files.append((path, name))
+        sources = self._files.setdefault(name, [])
+        if (sources and name not in APPENDED) or name in self._folders:
+            self._collide(self._directory / name)
+        sources.append(path)
+
+    def _collide(self, target: Path) -> None:
+        self.collision = self.collision or target
+
+    def check(self) -> None:
+        """Look for files that are in the way, and set ``collision`` if there are any."""
+        for name, sources in self._files.items():
+            target = self._directory / name
+            if os.path.lexists(target) and not _is_same(sources, target):
+                self._collide(target)
 
     def apply(self) -> None:
         """Move everything to its place. Modes of folders come last: some do not let files in."""
         for name in self._folders:
-            (self._directory / name).mkdir(parents=True, exist_ok=True)
-        for path, name in self._files:
+            folder = self._directory / name
+            folder.mkdir(parents=True, exist_ok=True)
+            _unlocked(folder)
+        for name, sources in self._files.items():
             target = self._directory / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            if os.path.lexists(target):
-                with path.open("rb") as source, target.open("ab") as sink:
-                    shutil.copyfileobj(source, sink)
-            else:
-                path.rename(target)
+            if not os.path.lexists(target):
+                _joined(sources).rename(target)
         for name, mode in reversed(self._folders.items()):
             (self._directory / name).chmod(mode)
+
+
+def _joined(sources: Sequence[Path]) -> Path:
+    """Append files to the first of them, which gets its place only afterwards."""
+    first, *others = sources
+    if not others:
+        return first
+    whole = first.with_name(f".{first.name}.whole")
+    with whole.open("wb") as sink:
+        for path in sources:
+            with path.open("rb") as source:
+                shutil.copyfileobj(source, sink, _CHUNK_BYTES)
+    return whole
+
+
+def _is_same(sources: Sequence[Path], target: Path) -> bool:
+    """Tell whether a path has what would be put there."""
+    if target.is_symlink() or any(path.is_symlink() for path in sources):
+        paths = [*sources, target]
+        return len(paths) == 2 and all(path.is_symlink() for path in paths) and _same_link(*paths)
+    if not target.is_file() or target.stat().st_size != sum(p.stat().st_size for p in sources):
+        return False
+    pieces = (piece for path in sources for piece in _pieces(path, _CHUNK_BYTES))
+    with target.open("rb") as file:
+        return all(file.read(len(piece)) == piece for piece in pieces)
+
+
+def _same_link(one: Path, other: Path) -> bool:
+    return one.readlink() == other.readlink()
+
+
+def _pieces(path: Path, size: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while data := file.read(size):
+            yield data
 
 
 def _unlocked(folder: Path) -> int:
     """Let a folder be listed and emptied; return the mode it had."""
     mode = stat.S_IMODE(folder.stat().st_mode)
-    folder.chmod(mode | stat.S_IRWXU)
+    if mode & stat.S_IRWXU != stat.S_IRWXU:
+        folder.chmod(mode | stat.S_IRWXU)
     return mode
 
 

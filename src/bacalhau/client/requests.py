@@ -23,6 +23,7 @@ from bacalhau.models.api import (
     ListHistoryResponse,
     ListJobsResponse,
     ListNodesResponse,
+    ListProvenanceResponse,
     ListResultsResponse,
     PutJobRequest,
     PutJobResponse,
@@ -143,6 +144,15 @@ def history(
 def results(job_id: str) -> Request[ListResultsResponse]:
     """Ask where the results of a job are."""
     return Request("GET", f"{_job_path(job_id)}/results", ListResultsResponse)
+
+
+def provenance(
+    job_id: str, page: Page, *, execution_id: str = "", files: int = 0
+) -> Request[ListProvenanceResponse]:
+    """Ask what executions have read and written; of each list, the first ``files`` or all."""
+    query = _given(("execution_id", execution_id), ("files", str(files) if files else ""))
+    path = f"{_job_path(job_id)}/provenance"
+    return Request("GET", path, ListProvenanceResponse, (*page.query(), *query))
 
 
 def stop(job_id: str, reason: str) -> Request[StopJobResponse]:

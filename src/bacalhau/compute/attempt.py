@@ -10,8 +10,9 @@ import structlog
 
 from bacalhau.compute.environment import environment_of
 from bacalhau.compute.failures import COMPONENT, defects_contained, told_as
-from bacalhau.compute.inputs import fetch, inputs_of, volumes_of
+from bacalhau.compute.inputs import fetch, inputs_of, share_of, volumes_of
 from bacalhau.compute.moves import COMPLETED_TEXT, Move
+from bacalhau.compute.provenance import Scribe
 from bacalhau.errors import BacalhauError, Code, ExecutionError, InternalError, NotSupportedError
 from bacalhau.lib.parallel import ungrouped
 from bacalhau.lib.units import format_duration
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from bacalhau.compute.plugins import Plugins
     from bacalhau.compute.records import Records
     from bacalhau.models import InputSource, Resources
+    from bacalhau.models.provenance import InputRecord
     from bacalhau.ports import Clock, Engine, LocalExecution, Published, Volume
     from bacalhau.ports.workspace import TaskFiles, Workspace
 
@@ -72,6 +74,8 @@ class Attempt:
         self._held = held
         self._topic = Topic.RUNNING_EXECUTION
         self._run_output = record.run_output
+        self._scribe = Scribe(record.execution, around.workspace)
+        self._inputs: tuple[InputRecord, ...] = ()
         self._started_at_ns = record.started_at_ns or around.clock.now_ns()
 
     async def carry_out(self) -> None:
@@ -120,16 +124,18 @@ class Attempt:
     async def _work(self) -> Move | None:
         if self._record.state is not ComputeState.PUBLISHING and not await self._run_task():
             return None
-        published = SpecConfig()
+        published, outputs = SpecConfig(), None
         if self._task.publisher.kind:
             if not await self._enter_publishing():
                 return None
-            published = (await self._publish()).spec
+            found = await self._publish()
+            published, outputs = found.spec, await self._scribe.outputs(found)
         return Move(
             step=Step.COMPLETED,
             event=event(self._around.clock.now_ns(), Topic.EXECUTION, COMPLETED_TEXT),
             run_output=self._run_output,
             published_result=published,
+            outputs=outputs,
             tells=True,
         )
 
@@ -149,9 +155,14 @@ class Attempt:
         return True
 
     def _started(self) -> Move:
-        """Note which GPUs the task gets: it keeps them when the node is started again."""
+        """Note which GPUs the task gets, which it keeps over restarts, and what it is to read."""
         held = AllocatedResources(tasks={self._task.name: self._held}) if self._held.gpus else None
-        return Move(step=Step.STARTED, started_at_ns=self._started_at_ns, allocated=held)
+        return Move(
+            step=Step.STARTED,
+            started_at_ns=self._started_at_ns,
+            allocated=held,
+            inputs=self._inputs,
+        )
 
     async def _prepare(self, engine: Engine) -> tuple[TaskFiles, tuple[Volume, ...]]:
         workspace, execution = self._around.workspace, self._record.execution
@@ -174,10 +185,12 @@ class Attempt:
                     inputs,
                     files.input_directories,
                     self._around.plugins.sources,
+                    share_of(self._record.execution, self._job),
                     limit_seconds=self._around.read_timeout_seconds,
                     watch=watch,
                 )
                 noting.cancel()
+            self._inputs = await self._scribe.inputs(prepared)
             return volumes_of(prepared)
 
     async def _note_start(self) -> None:
@@ -192,7 +205,7 @@ class Attempt:
             execution_id=execution.id,
             job_id=self._job.id,
             engine=self._task.engine,
-            env=environment_of(self._task, self._job, execution.id),
+            env=environment_of(self._task, self._job, execution),
             resources=self._held,
             disk_bytes=task_resources(self._task).disk,
             network=self._task.network,

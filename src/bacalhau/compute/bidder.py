@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bacalhau.compute.failures import COMPONENT, defects_contained
+from bacalhau.compute.inputs import share_of
 from bacalhau.compute.moves import Move
 from bacalhau.errors import BacalhauError, InternalError
 from bacalhau.lifecycle.events import error_event, event
@@ -95,7 +96,14 @@ class Bidder:
         if bid.reasons:
             said = event(self._clock.now_ns(), Topic.EXEC_SCANNING, bid.text, Hint=bid.hint)
             return Move(step=Step.REFUSED, event=said, tells=True)
-        return Move(step=Step.BID, allocated=bid.allocated, tells=True)
+        warned = event(self._clock.now_ns(), Topic.EXEC_SCANNING, "; ".join(bid.warnings))
+        return Move(
+            step=Step.BID,
+            event=warned if bid.warnings else None,
+            allocated=bid.allocated,
+            listings=bid.listings,
+            tells=True,
+        )
 
     async def _judge(self, record: LocalExecution) -> Bid:
         job = record.execution.job
@@ -103,4 +111,4 @@ class Bidder:
             raise InternalError(
                 f"execution {record.id} was offered without its job", component=COMPONENT
             )
-        return await self._policy.judge(job)
+        return await self._policy.judge(job, share_of(record.execution, job))

@@ -8,7 +8,7 @@ import msgspec
 
 from bacalhau.compute.admission import locality_reasons, policy_reasons
 from bacalhau.compute.failures import told_as
-from bacalhau.compute.inputs import inputs_of, total_size
+from bacalhau.compute.inputs import inputs_of, plan_all
 from bacalhau.compute.probe_command import ask_command
 from bacalhau.compute.probe_payload import probe_payload
 from bacalhau.compute.probe_url import ask_url
@@ -20,17 +20,23 @@ from bacalhau.scheduling.feasibility import format_resources
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bacalhau.compute.inputs import Share
     from bacalhau.compute.options import ComputeOptions
     from bacalhau.compute.plugins import Plugins
     from bacalhau.models import InputSource, Job, Resources, Task
 
 
 class Bid(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to an offer: no reasons against it means yes. ``hint`` says what would help."""
+    """The answer to an offer: no reasons against it means yes. ``hint`` says what would help.
+
+    ``warnings`` are of the inputs, as they were found; ``listings`` as in ``Share``.
+    """
 
     reasons: tuple[str, ...] = ()
     hint: str = ""
     allocated: AllocatedResources = AllocatedResources()
+    warnings: tuple[str, ...] = ()
+    listings: dict[str, str] = {}
 
     @property
     def text(self) -> str:
@@ -46,7 +52,7 @@ class BidPolicy:
         self._capacity = capacity
         self._options = options
 
-    async def judge(self, job: Job) -> Bid:
+    async def judge(self, job: Job, share: Share) -> Bid:
         """Make a bid; the checks that cost something wait until the cheap ones agree.
 
         Raises:
@@ -57,7 +63,7 @@ class BidPolicy:
         reasons = policy_reasons(task, self._options) + await self._missing_reasons(task, inputs)
         if reasons:
             return Bid(reasons=tuple(reasons))
-        self._check_parameters(task, inputs)
+        known = self._check_parameters(task, inputs)
         requested = task_resources(task)
         reasons = await locality_reasons(inputs, self._plugins.sources, self._options)
         reasons += self._resource_reasons(requested)
@@ -67,7 +73,9 @@ class BidPolicy:
             reasons = await self._engine_reasons(task, requested)
         if reasons:
             return Bid(reasons=tuple(reasons))
-        return await self._with_inputs(task, inputs, requested)
+        bid = await self._with_inputs(task, inputs, share, requested)
+        news = tuple(warning for warning in bid.warnings if warning not in known)
+        return msgspec.structs.replace(bid, warnings=news)
 
     async def _missing_reasons(self, task: Task, inputs: Sequence[InputSource]) -> list[str]:
         missing = []
@@ -81,8 +89,10 @@ class BidPolicy:
             missing.append(self._plugins.engines.lacking(engine))
         return missing
 
-    def _check_parameters(self, task: Task, inputs: Sequence[InputSource]) -> None:
+    def _check_parameters(self, task: Task, inputs: Sequence[InputSource]) -> set[str]:
         """Judge parameters again: the orchestrator may know less of a plug-in than this node.
+
+        Returns the warnings about inputs, which the submission has told.
 
         Raises:
             ValidationError: what the plug-in says.
@@ -93,28 +103,36 @@ class BidPolicy:
         publisher = self._plugins.publishers.find(task.publisher.kind)
         if publisher is not None:
             publisher.check(task.publisher)
+        warnings: set[str] = set()
         for wanted in inputs:
             source = self._plugins.sources.find(wanted.source.kind)
             if source is not None:
-                source.check(wanted.source)
+                warnings.update(source.check(wanted.source))
+        return warnings
 
     async def _with_inputs(
-        self, task: Task, inputs: Sequence[InputSource], requested: Resources
+        self, task: Task, inputs: Sequence[InputSource], share: Share, requested: Resources
     ) -> Bid:
         """Add the size of the inputs to what is asked for, and judge that."""
         limit_seconds = self._options.read_timeout_seconds
         with told_as("calculating resource usage of job: "):
             try:
-                size_bytes = await total_size(
-                    inputs, self._plugins.sources, limit_seconds=limit_seconds
+                plans = await plan_all(
+                    inputs, self._plugins.sources, share, limit_seconds=limit_seconds
                 )
             except UnsuitableNodeError as exc:
                 return Bid(reasons=(exc.message,), hint=exc.hint)
+        size_bytes = sum(plan.size_bytes for plan in plans)
         requested = msgspec.structs.replace(requested, disk=max(requested.disk, size_bytes))
         reasons = self._resource_reasons(requested)
         if reasons:
             return Bid(reasons=tuple(reasons))
-        return Bid(allocated=AllocatedResources(tasks={task.name: requested}))
+        found = zip(inputs, plans, strict=True)
+        return Bid(
+            allocated=AllocatedResources(tasks={task.name: requested}),
+            warnings=tuple(warning for plan in plans for warning in plan.warnings),
+            listings={wanted.target: plan.listing for wanted, plan in found if plan.listing},
+        )
 
     async def _probe_reasons(self, job: Job) -> list[str]:
         options = self._options

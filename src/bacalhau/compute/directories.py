@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,13 +19,14 @@ from bacalhau.lib.files import write_atomically
 from bacalhau.ports import Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from bacalhau.models import ResultPath
 
 OUTPUT = "output"
 """Beside the directories of jobs, so no job can have this name."""
 
+_BUFFER_BYTES = 256 * 1024
 _KEPT_INPUTS = "inputs.json"
 _MAKING_ATTEMPTS = 8
 _RESERVED = frozenset({"stdout", "stderr", "exitCode"})
@@ -112,6 +114,25 @@ def read_kept_inputs(input_root: Path) -> tuple[Volume, ...] | None:
     return tuple(
         Volume(path=Path(each.path), target=each.target, read_only=each.read_only) for each in kept
     )
+
+
+def write_list(path: Path, lines: Iterable[bytes]) -> None:
+    """Write lines into a file that has its name once it is complete.
+
+    Raises:
+        OSError: the disk refuses; all the same there are no lines left to go through.
+    """
+    part = path.with_name(f".{path.name}.part")
+    remaining = iter(lines)
+    try:
+        _make(path.parent)
+        with part.open("wb", buffering=_BUFFER_BYTES) as file:
+            file.writelines(remaining)
+        part.replace(path)
+    except OSError:
+        deque(remaining, maxlen=0)
+        part.unlink(missing_ok=True)
+        raise
 
 
 def remove(path: Path) -> None:

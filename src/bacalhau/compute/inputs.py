@@ -3,24 +3,47 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
 
 from bacalhau.compute.failures import COMPONENT
 from bacalhau.errors import BacalhauError, NotSupportedError, TransientError
 from bacalhau.lib.units import format_duration
+from bacalhau.lifecycle.listings import contradiction
+from bacalhau.models.fingerprint import fingerprint
+from bacalhau.ports import WHOLE, Partition
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Sequence
+    from collections.abc import Coroutine, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from bacalhau.compute.fetching import InputWatch
     from bacalhau.compute.plugins import Offers, Plugins
-    from bacalhau.models import InputSource, Task
+    from bacalhau.models import Execution, InputSource, Job, Task
     from bacalhau.ports import Fetched, InputPlan, Source, Volume
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Share:
+    """What of its job's inputs an execution works on.
+
+    ``listings`` has the digests of listings by target that it has to go by; see
+    ``lifecycle.listings``.
+    """
+
+    partition: Partition = WHOLE
+    listings: Mapping[str, str] = field(default_factory=dict)
+
+
+def share_of(execution: Execution, job: Job) -> Share:
+    """Return what an execution of a job works on."""
+    partition = Partition(index=execution.partition_index, count=job.partition_count)
+    return Share(partition=partition, listings=execution.listings)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,22 +68,22 @@ def inputs_of(task: Task, plugins: Plugins) -> list[InputSource]:
     return [*task.input_sources, *extra]
 
 
-async def total_size(
-    inputs: Sequence[InputSource], sources: Offers[Source], *, limit_seconds: float
-) -> int:
-    """Return how many bytes the inputs have together, without fetching them.
+async def plan_all(
+    inputs: Sequence[InputSource], sources: Offers[Source], share: Share, *, limit_seconds: float
+) -> list[InputPlan]:
+    """List what there is to fetch, in the order of the inputs, without fetching it.
 
     Raises:
         BacalhauError: the first input, in the order of the job, that could not be listed.
     """
-    plans = await _all_of(_plan(source, sources, limit_seconds) for source in inputs)
-    return sum(plan.size_bytes for plan in plans)
+    return await _all_of(_plan(source, sources, share, limit_seconds) for source in inputs)
 
 
 async def fetch(
     inputs: Sequence[InputSource],
     directories: Sequence[Path],
     sources: Offers[Source],
+    share: Share,
     *,
     limit_seconds: float,
     watch: InputWatch,
@@ -76,7 +99,7 @@ async def fetch(
         BacalhauError: the first input, in the order of the job, that could not be fetched.
     """
     return await _all_of(
-        _fetch(source, directory, sources, limit_seconds, watch)
+        _fetch(source, directory, sources, share, limit_seconds, watch)
         for source, directory in zip(inputs, directories, strict=True)
     )
 
@@ -85,20 +108,23 @@ async def _fetch(
     wanted: InputSource,
     directory: Path,
     sources: Offers[Source],
+    share: Share,
     limit_seconds: float,
     watch: InputWatch,
 ) -> PreparedInput:
-    plan = await _plan(wanted, sources, limit_seconds)
+    plan = await _plan(wanted, sources, share, limit_seconds)
     watch.expect(plan)
     fetched = await _source(wanted, sources).fetch(wanted, plan, directory, watch.advance)
     return PreparedInput(source=wanted, plan=plan, fetched=fetched)
 
 
-async def _plan(wanted: InputSource, sources: Offers[Source], limit_seconds: float) -> InputPlan:
+async def _plan(
+    wanted: InputSource, sources: Offers[Source], share: Share, limit_seconds: float
+) -> InputPlan:
     source = _source(wanted, sources)
     try:
         async with asyncio.timeout(limit_seconds):
-            return await source.plan(wanted)
+            plan = await source.plan(wanted, share.partition)
     except TimeoutError as exc:
         raise TransientError(
             f'listing the input for "{wanted.target}" took longer than '
@@ -106,6 +132,13 @@ async def _plan(wanted: InputSource, sources: Offers[Source], limit_seconds: flo
             hint="raise InputSources.ReadTimeout on the node, or narrow the input",
             component=COMPONENT,
         ) from exc
+    changed = contradiction(share.listings, {wanted.target: plan.listing} if plan.listing else {})
+    if changed is not None:
+        raise changed
+    part = share.partition
+    return msgspec.structs.replace(
+        plan, fingerprint=fingerprint(wanted.source, part.index, part.count)
+    )
 
 
 def _source(wanted: InputSource, sources: Offers[Source]) -> Source:

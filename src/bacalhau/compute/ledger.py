@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import bisect
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ import msgspec
 from bacalhau.models import Resources
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bacalhau.models import ExecutionID
 
 
@@ -32,6 +35,8 @@ class Ledger:
 
     Invariants: what runs fits into the capacity in every dimension; nothing in the queue would fit
     into what is free.
+
+    ``someone_waits`` is set for as long as the queue is not empty.
     """
 
     def __init__(self, capacity: Resources) -> None:
@@ -40,6 +45,7 @@ class Ledger:
         self._waiting: dict[ExecutionID, _Waiting] = {}
         self._queue: list[_Waiting] = []
         self._arrivals = 0
+        self.someone_waits = asyncio.Event()
 
     @property
     def running(self) -> Resources:
@@ -61,6 +67,11 @@ class Ledger:
         """How many executions wait."""
         return len(self._queue)
 
+    def queue(self) -> Iterator[tuple[ExecutionID, Resources]]:
+        """Yield who waits, and for what, in the order of their turns."""
+        for waiting in self._queue:
+            yield waiting.execution_id, waiting.resources
+
     def __contains__(self, execution_id: object) -> bool:
         """Tell whether an execution is queued or running."""
         return execution_id in self._running or execution_id in self._waiting
@@ -80,6 +91,7 @@ class Ledger:
         waiting = _Waiting(-priority, self._arrivals, execution_id, resources)
         self._waiting[execution_id] = waiting
         bisect.insort(self._queue, waiting)
+        self.someone_waits.set()
         return False
 
     def withdraw(self, execution_id: ExecutionID) -> bool:
@@ -88,6 +100,7 @@ class Ledger:
         if waiting is None:
             return False
         del self._queue[bisect.bisect_left(self._queue, waiting)]
+        self._note_emptiness()
         return True
 
     def held(self, execution_id: ExecutionID) -> Resources:
@@ -108,7 +121,12 @@ class Ledger:
             else:
                 still_waiting.append(waiting)
         self._queue = still_waiting
+        self._note_emptiness()
         return started
+
+    def _note_emptiness(self) -> None:
+        if not self._queue:
+            self.someone_waits.clear()
 
     def _begin(self, execution_id: ExecutionID, resources: Resources) -> None:
         """Choose GPUs that nobody uses; an execution that goes on after a restart has its own."""

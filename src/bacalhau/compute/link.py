@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -10,6 +11,7 @@ import structlog
 from bacalhau.compute.session import Session
 from bacalhau.lib.backoff import Backoff
 from bacalhau.protocol.messages import (
+    FROM_NODE,
     ORCHESTRATOR,
     TO_NODE,
     Ack,
@@ -24,15 +26,19 @@ from bacalhau.protocol.messages import (
 from bacalhau.protocol.sequence import Patience
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from bacalhau.compute.fetching import Fetching
+    from bacalhau.compute.cache.holdings import Holdings
     from bacalhau.compute.inbox import Inbox
     from bacalhau.compute.options import ComputeOptions
     from bacalhau.compute.records import Records
+    from bacalhau.compute.underway import Doings
     from bacalhau.models import ComputeNodeInfo, ComputeState, ExecutionID, NodeID, NodeInfo
     from bacalhau.ports import Clock, Endpoint, Ids, Random
     from bacalhau.protocol.messages import AnyMessage, ToNode
+
+NEWS_SECONDS = 0.5
+"""The shortest time between two signs of life, when there is news of inputs."""
 
 FORGET_AFTER = 64
 """Delivered messages that may stay in the outbox, so that not each costs a transaction."""
@@ -66,7 +72,8 @@ class Link:
         endpoint: Endpoint,
         records: Records,
         inbox: Inbox,
-        fetching: Fetching,
+        doings: Doings,
+        holdings: Holdings,
         portrait: SelfPortrait,
         clock: Clock,
         random: Random,
@@ -78,7 +85,8 @@ class Link:
         self._records = records
         self._store = records.store
         self._inbox = inbox
-        self._fetching = fetching
+        self._doings = doings
+        self._holdings = holdings
         self._portrait = portrait
         self._clock = clock
         self._random = random
@@ -163,14 +171,29 @@ class Link:
         await self._send(session, Hello(info=info, floor=session.sender.acked))
 
     async def _beat(self, session: Session) -> None:
-        """Send signs of life; Hello, which is always answered, when nothing was heard for long."""
+        """Send signs of life; Hello, which is always answered, when nothing was heard for long.
+
+        A sign of life is sent soon when it has news of inputs: the next job may be about the same.
+        """
+        told = 0
         silence_limit = self._options.heartbeat_seconds * self._options.silent_heartbeats
         while True:
-            await asyncio.sleep(self._options.heartbeat_seconds)
+            await self._pause(told)
             if self._clock.monotonic() - session.heard < silence_limit:
-                await self._send(session, Heartbeat(load=await self._portrait.load()))
+                load = await self._portrait.load()
+                told = self._holdings.version
+                await self._send(session, Heartbeat(load=load, held=self._holdings.told()))
             else:
                 await self._say_hello(session)
+
+    async def _pause(self, told: int) -> None:
+        """Wait until the next sign of life is due, or for news of inputs, but not too often."""
+        beat = self._options.heartbeat_seconds
+        shortest = min(NEWS_SECONDS, beat)
+        await asyncio.sleep(shortest)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(beat - shortest):
+                await self._holdings.wait_news(told)
 
     async def _report(self, session: Session) -> None:
         assert session.receiver is not None, "reports follow the Welcome"
@@ -179,17 +202,19 @@ class Link:
             # counted, and does no harm.
             received = session.receiver.received
             await self._forget_delivered(session)
-            await self._send(session, Report(executions=await self._live(), received=received))
+            live = await self._live()
+            untold = await self._untold(session, live)
+            await self._send(session, Report(executions=live, received=received, untold=untold))
             await asyncio.sleep(self._options.report_seconds)
 
     async def _tell_underway(self, session: Session) -> None:
-        """Say how far inputs have come, and once that none are fetched any more."""
+        """Say what executions are doing, and once that there is nothing to say any more."""
         while True:
-            await self._fetching.wait_any()
+            await self._doings.wait_any()
             has_told = False
             while True:
                 await asyncio.sleep(self._options.underway_seconds)
-                events = self._fetching.events(self._clock.now_ns())
+                events = self._doings.events(self._clock.now_ns())
                 if events or has_told:
                     await self._send(session, Underway(events=events))
                 has_told = bool(events)
@@ -205,6 +230,15 @@ class Link:
 
     async def _live(self) -> dict[ExecutionID, ComputeState]:
         return {record.id: record.state for record in await self._store.live()}
+
+    async def _untold(
+        self, session: Session, live: Mapping[ExecutionID, ComputeState]
+    ) -> tuple[ExecutionID, ...]:
+        """Return what has ended and is still told of; read after what has not ended."""
+        waiting = await self._store.outbox(after=session.sender.acked, limit=0)
+        messages = [stored.message for stored in waiting]
+        told = dict.fromkeys(each.execution_id for each in messages if isinstance(each, FROM_NODE))
+        return tuple(each for each in told if each not in live)
 
     # -- our outbox ---------------------------------------------------------------------
 

@@ -135,6 +135,7 @@ class FileSink:
                 self._write_result(stream, data)
                 self._writable_log().append(frames(stream.value, data, self._clock.now_ns()))
             except OSError as exc:
+                self._give_room_back()
                 raise disk_refused("keep the output of the task", exc) from exc
         self._tell_watchers()
 
@@ -189,6 +190,16 @@ class FileSink:
             self._log.close()
         for descriptor in self._files.values():
             os.close(descriptor)
+
+    def _give_room_back(self) -> None:
+        """Empty the result files: a task whose output was not kept publishes nothing.
+
+        On a full disk the node could not even store that the task has failed.
+        """
+        for descriptor in self._files.values():
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, 0)
+        self._sizes = dict.fromkeys(Stream, self._file_limit_bytes)
 
     def _write_result(self, stream: Stream, data: bytes) -> None:
         head = self._heads[stream]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from bacalhau.compute.moves import message_of, moved
+from bacalhau.compute.moves import messages_of, moved
 from bacalhau.errors import StaleWriteError, TransientError
 from bacalhau.lib.backoff import Backoff
 from bacalhau.lifecycle.local import Refusal
@@ -37,12 +37,14 @@ class Records:
     Attributes:
         outgoing: Set whenever the outbox may hold something new.
         completed: How many executions have completed since the process started.
+        is_refused: True while the disk takes no write.
     """
 
     def __init__(self, store: ExecutionStore, clock: Clock) -> None:
         self.store = store
         self.outgoing = asyncio.Event()
         self.completed = 0
+        self.is_refused = False
         self._clock = clock
         self._live: dict[ExecutionID, LocalExecution] = {}
 
@@ -63,9 +65,8 @@ class Records:
             after = moved(record, move, self._clock.now_ns())
             if isinstance(after, Refusal):
                 return after
-            message = message_of(after) if move.tells else None
             try:
-                await self.write([after], [message] if message else [])
+                await self.write([after], messages_of(move, after))
             except StaleWriteError:
                 continue
             self.completed += after.state is ComputeState.COMPLETED
@@ -109,12 +110,14 @@ class Records:
             try:
                 await self.store.apply(changes)
             except TransientError as exc:
+                self.is_refused = True
                 log.warning("store_refuses", attempt=attempt, error=exc.message)
             except StaleWriteError:
                 if attempt and self._is_stored(changes):
                     return
                 raise
             else:
+                self.is_refused = False
                 return
             await asyncio.sleep(_STORE_RETRIES.delay(attempt, draw=0))
             attempt += 1

@@ -70,10 +70,12 @@ class Runner:
     async def drain(self, limit_seconds: float) -> None:
         """Start nothing more, let what has only its end to tell do so, and let go of the rest.
 
-        What is let go of goes on at the next start of the node.
+        What is let go of goes on at the next start of the node. So does everything when the disk
+        takes no write now: no end can be told then.
         """
         self._group = None
-        let_go = [each for each in self._tasks if not self._has_run(each)]
+        is_refused = self._around.records.is_refused
+        let_go = [each for each in self._tasks if is_refused or not self._has_run(each)]
         log.info(
             "executions_draining",
             ending=len(self._tasks) - len(let_go),

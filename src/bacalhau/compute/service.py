@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
 from bacalhau.compute.attempt import Surroundings
 from bacalhau.compute.bidder import Bidder
 from bacalhau.compute.bidding import BidPolicy
+from bacalhau.compute.cache.holdings import Holdings
 from bacalhau.compute.fetching import Fetching
 from bacalhau.compute.inbox import Inbox
 from bacalhau.compute.ledger import Ledger
@@ -22,14 +23,15 @@ from bacalhau.compute.portrait import Portrait
 from bacalhau.compute.records import Records
 from bacalhau.compute.recovery import Sweeper, take_up
 from bacalhau.compute.runner import Runner
+from bacalhau.compute.underway import Doings
 from bacalhau.errors import BacalhauError
 from bacalhau.models.debug import ActiveExecution, ComputeDebug
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from bacalhau.compute.cache.keeper import InputKeeper
     from bacalhau.models import ComputeNodeInfo, ExecutionID, NodeInfo, Resources
+    from bacalhau.models.debug import InputCacheState
     from bacalhau.ports import (
         Clock,
         Endpoint,
@@ -46,6 +48,19 @@ if TYPE_CHECKING:
 
 
 log = structlog.get_logger()
+
+
+class KeptInputs(Protocol):
+    """A cache of inputs, as far as a node tells of it."""
+
+    @property
+    def holdings(self) -> Holdings:
+        """What is held of the inputs that were used lately."""
+        ...
+
+    def statistics(self) -> InputCacheState:
+        """What is held in all."""
+        ...
 
 
 class ComputeNode:
@@ -72,7 +87,7 @@ class ComputeNode:
         clock: Clock,
         random: Random,
         ids: Ids,
-        cache: InputKeeper | None = None,
+        cache: KeptInputs | None = None,
         options: ComputeOptions | None = None,
     ) -> None:
         self._options = options or ComputeOptions()
@@ -185,7 +200,8 @@ class ComputeNode:
             endpoint=endpoint,
             records=self._records,
             inbox=Inbox(self._records, self._workforce, self._clock),
-            fetching=self._fetching,
+            doings=Doings(self._fetching, self._ledger),
+            holdings=self._cache.holdings if self._cache is not None else Holdings(),
             portrait=self._portrait,
             clock=self._clock,
             random=self._random,

@@ -6,6 +6,7 @@ Below ``<data directory>/compute/executions``::
     <job>/<execution>/inputs.json   written when all inputs are prepared
     output/<execution>/results/     what is published
     output/<execution>/logs/        the log, kept after the end
+    output/<execution>/provenance/  long lists of what was read and written, kept as long
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from bacalhau.compute.directories import (
     read_kept_inputs,
     remove,
     write_kept_inputs,
+    write_list,
 )
 from bacalhau.compute.log_file import LogReader
 from bacalhau.compute.output import FILE_NAMES, FileSink
@@ -36,7 +38,7 @@ from bacalhau.ports import Stream
 from bacalhau.ports.workspace import TaskFiles
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
     from pathlib import Path
 
     from bacalhau.models import Execution
@@ -47,6 +49,7 @@ T = TypeVar("T")
 
 LOG_RETENTION_SECONDS = 24 * 3600
 THREADS = 8
+_LISTS = "provenance"
 
 
 @contextlib.asynccontextmanager
@@ -128,6 +131,16 @@ class DiskWorkspace:
         def write() -> None:
             with disk("note that the inputs are prepared"):
                 write_kept_inputs(input_root, volumes)
+
+        await self._in_thread(write)
+
+    async def keep_list(self, execution: Execution, name: str, lines: Iterable[bytes]) -> None:
+        """Write a long list about an execution beside its log."""
+        path = self._output_root(execution.id) / _LISTS / f"{name}.jsonl"
+
+        def write() -> None:
+            with disk("write the list of files"):
+                write_list(path, lines)
 
         await self._in_thread(write)
 
@@ -216,7 +229,7 @@ class DiskWorkspace:
                 leftover.parent.rmdir()
         for output in outputs:
             discard(output / "results")
-            if last_change_ns(output / "logs") < oldest_ns:
+            if max(last_change_ns(output / name) for name in ("logs", _LISTS)) < oldest_ns:
                 discard(output)
 
     # -- logs ---------------------------------------------------------------------------

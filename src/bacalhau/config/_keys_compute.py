@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bacalhau.config.key import MAX_PORT, Key, one_of, share_of
+from bacalhau.config.key import MAX_PORT, Key, amount_between, one_of, share_of
 from bacalhau.lib.units import parse_bytes
 
 _CAPACITY = "Compute.AllocatedCapacity"
@@ -134,6 +134,23 @@ INPUT_KEYS = (
     ),
     Key("InputSources.Types.S3.AllowAnonymous", True, "Read public buckets without credentials."),
     Key("InputSources.Types.S3.Concurrency", 64, "Small objects in flight at once.", minimum=1),
+    Key(
+        "InputSources.Types.S3.FileTargets",
+        True,
+        "Bind a single object at a target that has its name, rather than in a directory there.",
+    ),
+    Key(
+        "InputSources.Types.S3.MaxObjects",
+        1_000_000,
+        "Objects that an input may consist of.",
+        minimum=1,
+    ),
+    Key(
+        "InputSources.Types.S3.PartSize",
+        "8MiB",
+        "Size of the parts that large objects are fetched in, from 5MiB to 1GiB.",
+        check=amount_between(5 * 2**20, 2**30),
+    ),
 )
 
 PUBLISHER_KEYS = (
@@ -151,7 +168,12 @@ PUBLISHER_KEYS = (
         aliases=_IPFS,
     ),
     Key("Publishers.Types.S3.PreSignedURLDisabled", False, "Hand out plain S3 locations."),
-    Key("Publishers.Types.S3.PreSignedURLExpiration", "30m0s", "Life of a link.", is_duration=True),
+    Key(
+        "Publishers.Types.S3.PreSignedURLExpiration",
+        "30m0s",
+        "Life of a link; a week at most.",
+        is_duration=True,
+    ),
     Key(
         "Publishers.Types.Local.Address",
         "127.0.0.1",

@@ -126,6 +126,13 @@ ORCHESTRATOR_KEYS = (
         minimum=1,
     ),
     Key(
+        "Orchestrator.Scheduler.LocalityWait",
+        "10s",
+        "Longest time that a job waits for a busy node that has its inputs while others have room; "
+        "0 takes another at once.",
+        is_duration=True,
+    ),
+    Key(
         "Orchestrator.EvaluationBroker.VisibilityTimeout",
         "1m0s",
         "Kept for older configurations; who decides on a job cannot get lost.",

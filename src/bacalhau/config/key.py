@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bacalhau.lib.units import parse_bytes
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -74,6 +76,16 @@ def share_of(parse: Callable[[str], object]) -> Callable[[str], None]:
             parse(text)
         elif not _PERCENTAGE.fullmatch(text) or float(text[:-1]) > 100:
             raise ValueError("a percentage is between 0% and 100%")
+
+    return check
+
+
+def amount_between(least_bytes: int, most_bytes: int) -> Callable[[str], None]:
+    """Return a check that a text is an amount of bytes within limits."""
+
+    def check(text: str) -> None:
+        if not least_bytes <= parse_bytes(text) <= most_bytes:
+            raise ValueError(f"it must be from {least_bytes} to {most_bytes} bytes")
 
     return check
 

@@ -1,7 +1,8 @@
 """Ending a task that writes more than it has asked for (spec engines.md 2.5, security.md T-J4).
 
-Few file systems can limit a directory, so what a task has written is measured now and then. Only a
-task whose job says how much disk it needs has a limit.
+Few file systems can limit a directory, so what a task has written is measured: soon after its
+start, then each second, and once more when it has ended. Only a task whose job says how much disk
+it needs has a limit.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from bacalhau.ports import Clock, TaskRun
 
+_FIRST_SECONDS = 0.1
 _INTERVAL_SECONDS = 1.0
 _REST = 20
 """How many times longer than a measurement the pause after it is at least."""
@@ -34,7 +36,7 @@ async def disk_limit(
     component: str,
     measure_more: Callable[[], Awaitable[int]] | None = None,
 ) -> AsyncIterator[None]:
-    """Cancel what is done in the context when the task has written too much.
+    """Cancel what is done in the context when the task has written too much; fail if it had.
 
     ``measure_more`` returns what it has written beside its result paths, in bytes.
 
@@ -52,18 +54,20 @@ async def disk_limit(
                 yield
             finally:
                 watching.cancel()
+        await watch.measure()
     except ExceptionGroup as group_error:
         raise group_error.exceptions[0] from None
     except TimeoutError:
         if not watch.excess_bytes:
             raise
+    if watch.excess_bytes:
         raise ExecutionError(
             f"disk limit exceeded: the task has written {watch.excess_bytes / 1e6:.0f} MB, and"
             f" {run.disk_bytes / 1e6:.0f} MB are allowed",
             code=Code.DISK_EXCEEDED,
             hint="raise Resources.Disk of the task",
             component=component,
-        ) from None
+        )
 
 
 class _Watch:
@@ -79,24 +83,26 @@ class _Watch:
         self._measure_more = measure_more
 
     async def until_exceeded(self, alarm: asyncio.Timeout) -> None:
-        pause = _INTERVAL_SECONDS
+        interval = pause = _FIRST_SECONDS
         while True:
             await asyncio.sleep(pause)
             began = self._clock.monotonic()
-            written = await self._measure()
-            if written > self._limit_bytes:
-                self.excess_bytes = written
+            await self.measure()
+            if self.excess_bytes:
                 alarm.reschedule(asyncio.get_running_loop().time())
                 return
-            pause = max(_INTERVAL_SECONDS, _REST * (self._clock.monotonic() - began))
+            interval = min(2 * interval, _INTERVAL_SECONDS)
+            pause = max(interval, _REST * (self._clock.monotonic() - began))
 
-    async def _measure(self) -> int:
+    async def measure(self) -> None:
+        """Look how much has been written by now."""
         written = await asyncio.to_thread(written_bytes, self._paths)
         if self._measure_more is not None:
             # Else the engine is unwell, or the task has just ended: measured again, if at all.
             with contextlib.suppress(BacalhauError):
                 written += await self._measure_more()
-        return written
+        if written > self._limit_bytes:
+            self.excess_bytes = written
 
 
 def written_bytes(paths: Iterable[Path]) -> int:

@@ -20,6 +20,7 @@ _CHUNK_BYTES = 256 * 1024
 _HEADER_LIMIT_BYTES = 1024 * 1024
 _HEADER_ALLOWANCE_BYTES = 4096
 _MAX_MTIME = 2**33
+_SUGGESTED_NAMES = 10_000
 _BROKEN = (
     tarfile.TarError,
     gzip.BadGzipFile,
@@ -39,13 +40,26 @@ class ArchiveError(ValueError):
     """An archive that is broken, too large, or reaches out of its directory."""
 
 
+class ArchiveTooLargeError(ArchiveError):
+    """An archive that holds more than it may."""
+
+
 @dataclass(frozen=True, slots=True)
 class ArchiveLimits:
-    """The most that unpacking may write."""
+    """The most that unpacking may write, and read: ``read_bytes`` 0 is as much as it may write."""
 
     total_bytes: int = 100 * 10**9
     file_bytes: int = 100 * 10**9
     entries: int = 1_000_000
+    read_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """Whether a path was there, and names that were, as many as are of use for a suggestion."""
+
+    is_found: bool
+    names: tuple[str, ...]
 
 
 def unpack(archive: BinaryIO, directory: Path, limits: ArchiveLimits | None = None) -> list[str]:
@@ -59,7 +73,25 @@ def unpack(archive: BinaryIO, directory: Path, limits: ArchiveLimits | None = No
         ArchiveError: see the class; what was unpacked before stays in the directory.
         OSError: the disk refuses.
     """
-    return _Unpacker(directory, limits or ArchiveLimits()).run(archive)
+    unpacker = _Unpacker(directory, limits or ArchiveLimits())
+    unpacker.run(archive)
+    return unpacker.skipped
+
+
+def extract(
+    archive: BinaryIO, directory: Path, path: str, limits: ArchiveLimits | None = None
+) -> Extracted:
+    """Unpack one file of a tar.gz stream, or one directory with all that is in it.
+
+    ``path`` is clean and relative. Behind a file nothing is read any more. As for ``unpack``.
+
+    Raises:
+        ArchiveError: see the class; what was unpacked before stays in the directory.
+        OSError: the disk refuses.
+    """
+    unpacker = _Unpacker(directory, limits or ArchiveLimits(), only=path)
+    unpacker.run(archive)
+    return Extracted(is_found=unpacker.is_found, names=tuple(unpacker.others))
 
 
 def is_inner_link(name: str, target: str) -> bool:
@@ -93,7 +125,7 @@ class _ForwardReader:
         data = self._source.read(max(size, 0))
         self._position += len(data)
         if self._position > self._limit:
-            raise ArchiveError("the archive is larger than allowed")
+            raise ArchiveTooLargeError("the archive is larger than allowed")
         return data
 
     def tell(self) -> int:
@@ -115,37 +147,46 @@ class _ForwardReader:
 
 
 class _Unpacker:
-    """One run over one archive."""
+    """One run over one archive, or over as much of it as is needed for ``only`` one path."""
 
-    def __init__(self, directory: Path, limits: ArchiveLimits) -> None:
+    def __init__(self, directory: Path, limits: ArchiveLimits, *, only: str = "") -> None:
+        self.skipped: list[str] = []
+        self.others: list[str] = []
+        self.is_found = False
         self._root = directory
         self._limits = limits
+        self._only = only
+        self._is_complete = False
         self._written = 0
-        self._skipped: list[str] = []
         self._directory_modes: dict[str, int] = {}
         self._real_directories = {""}
 
-    def run(self, archive: BinaryIO) -> list[str]:
+    def run(self, archive: BinaryIO) -> None:
         allowance = (self._limits.entries + 256) * _HEADER_ALLOWANCE_BYTES
+        readable = self._limits.read_bytes or self._limits.total_bytes
         with gzip.GzipFile(fileobj=archive, mode="rb") as plain:
-            reader = _ForwardReader(plain, self._limits.total_bytes + allowance)
+            reader = _ForwardReader(plain, readable + allowance)
             tar = _guarded(lambda: tarfile.TarFile(fileobj=cast("BinaryIO", reader), mode="r"))
             entries = 0
-            while (member := _guarded(tar.next)) is not None:
+            while not self._is_complete and (member := _guarded(tar.next)) is not None:
                 tar.members.clear()  # type: ignore[attr-defined] # else it keeps them all
                 entries += 1
                 if entries > self._limits.entries:
-                    raise ArchiveError(f"the archive has more than {self._limits.entries} entries")
+                    raise ArchiveTooLargeError(
+                        f"the archive has more than {self._limits.entries} entries"
+                    )
                 self._extract(reader, member)
-            _guarded(reader.drain)
+            if not self._is_complete:
+                _guarded(reader.drain)
         self._apply_directory_modes()
-        return self._skipped
 
     def _extract(self, reader: _ForwardReader, member: tarfile.TarInfo) -> None:
         try:
             name = clean_relative(member.name)
         except ValueError as exc:
             raise ArchiveError(f"unsafe name in the archive: {exc}") from exc
+        if not self._is_wanted(name):
+            return
         if member.isdir():
             self._make_directory(name)
             if name:
@@ -159,15 +200,29 @@ class _Unpacker:
         elif member.islnk():
             self._make_hard_link(name, member.linkname)
         else:
-            self._skipped.append(name)
+            self.skipped.append(name)
+        # A directory may go on anywhere in the archive; a file is complete.
+        self._is_complete = bool(self._only) and name == self._only and not member.isdir()
+
+    def _is_wanted(self, name: str) -> bool:
+        if not self._only:
+            return True
+        if name == self._only or name.startswith(f"{self._only}/"):
+            self.is_found = True
+            return True
+        if name and len(self.others) < _SUGGESTED_NAMES:
+            self.others.append(name)
+        return False
 
     def _write_file(self, reader: _ForwardReader, member: tarfile.TarInfo, name: str) -> None:
         size = member.size
         if not 0 <= size <= self._limits.file_bytes:
-            raise ArchiveError(f'"{name}" is larger than allowed ({size} bytes)')
+            raise ArchiveTooLargeError(f'"{name}" is larger than allowed ({size} bytes)')
         self._written += size
         if self._written > self._limits.total_bytes:
-            raise ArchiveError(f"the archive holds more than {self._limits.total_bytes} bytes")
+            raise ArchiveTooLargeError(
+                f'with "{name}" the archive holds more than {self._limits.total_bytes} bytes'
+            )
         with self._create(name) as file:
             _guarded(lambda: reader.seek(member.offset_data))
             while size:

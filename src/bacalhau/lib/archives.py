@@ -14,7 +14,15 @@ import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from bacalhau.lib._untar import ArchiveError, ArchiveLimits, is_inner_link, unpack
+from bacalhau.lib._untar import (
+    ArchiveError,
+    ArchiveLimits,
+    ArchiveTooLargeError,
+    Extracted,
+    extract,
+    is_inner_link,
+    unpack,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,11 +31,16 @@ if TYPE_CHECKING:
 __all__ = [
     "ArchiveError",
     "ArchiveLimits",
+    "ArchiveTooLargeError",
+    "Extracted",
     "Packed",
     "PackedFile",
+    "extract",
     "is_inner_link",
+    "open_regular",
     "pack_directory",
     "unpack",
+    "walk",
 ]
 
 _COMPRESSION_LEVEL = 6
@@ -67,7 +80,7 @@ def pack_directory(directory: Path, destination: Path) -> Packed:
                 gzip.GzipFile("", "wb", _COMPRESSION_LEVEL, fileobj=file, mtime=0) as compressed,
                 tarfile.open(fileobj=compressed, mode="w|", format=tarfile.GNU_FORMAT) as archive,
             ):
-                for name, path in _walk(directory):
+                for name, path in walk(directory):
                     if not _add(archive, name, path, files):
                         skipped.append(name)
             file.flush()
@@ -78,7 +91,7 @@ def pack_directory(directory: Path, destination: Path) -> Packed:
     return Packed(files=tuple(files), skipped=tuple(skipped))
 
 
-def _walk(directory: Path) -> Iterator[tuple[str, Path]]:
+def walk(directory: Path) -> Iterator[tuple[str, Path]]:
     """Yield (name, path), parents first, siblings sorted; the directory itself is ``.``."""
     waiting: list[tuple[str, Path]] = [(".", directory)]
     while waiting:
@@ -105,7 +118,7 @@ def _add(archive: tarfile.TarFile, name: str, path: Path, files: list[PackedFile
             return False
         archive.addfile(member)
     elif stat.S_ISREG(status.st_mode):
-        with _open(path) as file:
+        with open_regular(path) as file:
             member.size = os.fstat(file.fileno()).st_size
             hashing = _Hashing(file)
             archive.addfile(member, hashing)
@@ -130,6 +143,11 @@ class _Hashing:
         return data
 
 
-def _open(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading; what a link points to is not opened, and a pipe not waited for.
+
+    Raises:
+        OSError: it is a link, or cannot be read.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     return os.fdopen(descriptor, "rb")

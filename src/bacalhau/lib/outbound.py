@@ -7,6 +7,7 @@ redirect nor a name that changes its meaning gets around it.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
 from contextlib import asynccontextmanager
@@ -103,6 +104,47 @@ async def guarded_session(
         cookie_jar=aiohttp.DummyCookieJar(),
     ) as session:
         yield session
+
+
+async def guarded_socket(url: str) -> socket.socket:
+    """Connect to the host of a URL, without any proxy, and return a socket that does not block.
+
+    Raises:
+        ForbiddenAddressError: no job may reach it.
+        OSError: it cannot be reached.
+        TimeoutError: it does not answer.
+    """
+    check_host(url)
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    failure = OSError(f"{host} has no address")
+    for found in await GuardedResolver().resolve(host, port, socket.AF_UNSPEC):
+        try:
+            return await _connect(found, port)
+        except OSError as exc:
+            failure = exc
+    raise failure
+
+
+async def _connect(found: ResolveResult, port: int) -> socket.socket:
+    connecting = socket.socket(found["family"], socket.SOCK_STREAM)
+    try:
+        connecting.setblocking(False)
+        connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            await asyncio.get_running_loop().sock_connect(connecting, (found["host"], port))
+    except BaseException:
+        connecting.close()
+        raise
+    return connecting
+
+
+def why_unanswered(cause: Exception) -> str:
+    """Say on one line why an answer did not come, or broke off."""
+    if isinstance(cause, aiohttp.ClientConnectorDNSError):
+        return f'the name "{cause.host}" does not resolve'
+    return " ".join(str(cause).split()) or type(cause).__name__
 
 
 def proxy_for(url: str) -> str | None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager, suppress
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 FILE_MODE = 0o644
@@ -25,7 +26,8 @@ _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 class Tree:
     """A directory that is being filled. Paths are relative, clean and not empty.
 
-    A file is written under a name of its own in the root and gets its place when it is complete.
+    A file is written under a name of its own in the root and gets its place when it is complete;
+    what is in memory as a whole is written in its place.
     """
 
     def __init__(self, root: Path) -> None:
@@ -50,9 +52,32 @@ class Tree:
         Raises:
             OSError: the name is taken, or the disk refuses.
         """
-        descriptor = os.open(name, _CREATE, 0o600, dir_fd=self._root)
-        os.fchmod(descriptor, FILE_MODE)
-        return descriptor
+        return create_new(self._root, name)
+
+    def store(self, files: Iterable[tuple[str, bytes, float | None]]) -> None:
+        """Make whole files: path, content, and when it was changed, where that is known.
+
+        They are made in their places. Neighbours should follow each other.
+
+        Raises:
+            OSError: a place is taken, or the disk refuses; of the file in question nothing is left.
+        """
+        for above, neighbours in groupby(files, lambda file: file[0].rpartition("/")[0]):
+            with self._directory(above.split("/") if above else []) as parent:
+                for path, data, modified in neighbours:
+                    write_new(parent, path.rpartition("/")[2], data, modified)
+
+    def share(self, files: Iterable[tuple[Path, str]]) -> None:
+        """Let paths stand for existing files, which get one more name each.
+
+        Raises:
+            OSError: a place is taken, a file is on another disk, or the disk refuses.
+        """
+        for above, neighbours in groupby(files, lambda file: file[1].rpartition("/")[0]):
+            with self._directory(above.split("/") if above else []) as parent:
+                for source, path in neighbours:
+                    name = path.rpartition("/")[2]
+                    os.link(source, name, dst_dir_fd=parent, follow_symlinks=False)
 
     def place(self, name: str, path: str) -> None:
         """Move a complete file from the root to its place; parents are made as needed.
@@ -93,7 +118,37 @@ class Tree:
             os.close(current)
 
 
-def write_at(descriptor: int, data: bytes | bytearray, position: int) -> None:
+def create_new(parent: int, name: str) -> int:
+    """Create a file in an open directory and return its descriptor, for reading and writing.
+
+    Raises:
+        OSError: the name is taken, or the disk refuses.
+    """
+    descriptor = os.open(name, _CREATE, FILE_MODE, dir_fd=parent)
+    os.fchmod(descriptor, FILE_MODE)  # whatever the umask says
+    return descriptor
+
+
+def write_new(parent: int, name: str, data: bytes, modified: float | None) -> os.stat_result:
+    """Make a whole file in an open directory, and return what became of it.
+
+    Raises:
+        OSError: the name is taken, or the disk refuses; nothing is left.
+    """
+    descriptor = create_new(parent, name)
+    try:
+        write_at(descriptor, data, 0)
+        if modified is not None:
+            os.utime(descriptor, (modified, modified))
+        return os.fstat(descriptor)
+    except OSError:
+        os.unlink(name, dir_fd=parent)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def write_at(descriptor: int, data: bytes | bytearray | memoryview, position: int) -> None:
     """Write all of the data to a place in an open file.
 
     Raises:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from bacalhau.models import Evaluation, Event, Execution, ExecutionID, Job, JobID, NodeID
+from bacalhau.models.provenance import InputRecord, OutputRecord
 from bacalhau.protocol.messages import ToNode
 
 
@@ -35,12 +36,21 @@ class HistoryDraft(_Value, frozen=True, kw_only=True):
     execution_id: ExecutionID = ExecutionID("")
 
 
+class ProvenanceDraft(_Value, frozen=True, kw_only=True):
+    """What an execution of the job has read or written; None leaves what is stored."""
+
+    execution_id: ExecutionID
+    inputs: tuple[InputRecord, ...] | None = None
+    outputs: OutputRecord | None = None
+
+
 class JobChanges(_Value, frozen=True, kw_only=True):
     """One transaction on one job.
 
     A record of revision 1 is new and must not exist; any other must follow the stored revision by
     one. ``expected_generation`` guards the job as a whole; None leaves it to the revisions.
     Evaluations are stored as given: those that are neither pending nor blocked are dropped.
+    ``provenance`` alone leaves the generation as it is: no decision depends on it.
     """
 
     job_id: JobID
@@ -49,7 +59,14 @@ class JobChanges(_Value, frozen=True, kw_only=True):
     executions: tuple[Execution, ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
     history: tuple[HistoryDraft, ...] = ()
+    provenance: tuple[ProvenanceDraft, ...] = ()
     messages: tuple[tuple[NodeID, ToNode], ...] = ()
+
+    @property
+    def is_for_the_record(self) -> bool:
+        """True when nothing changes that anybody decides by."""
+        decided = self.executions or self.evaluations or self.history or self.messages
+        return bool(self.provenance) and self.job is None and not decided
 
 
 class JobDraft:
@@ -71,6 +88,7 @@ class JobDraft:
         self._earlier: tuple[HistoryDraft, ...] = ()
         self._job_events: list[Event] = []
         self._execution_events: list[tuple[ExecutionID, Event]] = []
+        self._provenance: list[ProvenanceDraft] = []
         self._messages: list[tuple[NodeID, ToNode]] = []
 
     @property
@@ -93,6 +111,7 @@ class JobDraft:
             or self._earlier
             or self._job_events
             or self._execution_events
+            or self._provenance
             or self._messages
         )
 
@@ -108,6 +127,10 @@ class JobDraft:
     def job_event(self, event: Event) -> None:
         """Record an event of the job."""
         self._job_events.append(event)
+
+    def record_provenance(self, draft: ProvenanceDraft) -> None:
+        """Record what an execution has read or written."""
+        self._provenance.append(draft)
 
     def execution_event(self, execution_id: ExecutionID, event: Event) -> None:
         """Record an event of an execution."""
@@ -135,6 +158,7 @@ class JobDraft:
             executions=tuple(self._stamped(self._executions[key]) for key in self._touched),
             evaluations=tuple(self._evaluations),
             history=self._history(),
+            provenance=tuple(self._provenance),
             messages=tuple(self._messages),
         )
 

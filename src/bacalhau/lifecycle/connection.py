@@ -41,3 +41,9 @@ def silent_until(contact: Contact, now: float, timeout_seconds: float) -> Contac
     if contact.presence is Presence.LOST or now - contact.since < timeout_seconds:
         return contact
     return Contact(presence=Presence.LOST, since=now)
+
+
+def unheard(contact: Contact, now: float, deaf_seconds: float) -> Contact:
+    """Let time pass in which nobody listened: it does not count as silence."""
+    since = min(now, contact.since + deaf_seconds)
+    return Contact(presence=contact.presence, since=since)

@@ -11,19 +11,22 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bacalhau.errors import Code
-from bacalhau.lifecycle import events
+from bacalhau.lifecycle import events, listings
 from bacalhau.lifecycle import job as job_lifecycle
-from bacalhau.models import ComputeState, DesiredState, Event, Execution, State
+from bacalhau.lifecycle.changes import JobChanges, ProvenanceDraft
+from bacalhau.models import ComputeState, DesiredState, Event, Execution, State, Topic
 from bacalhau.protocol.messages import (
+    Answer,
     AskForBid,
     BidResult,
     CancelExecution,
     ComputeError,
-    FromNode,
+    InputsRead,
     RunResult,
 )
 
 if TYPE_CHECKING:
+    from bacalhau.errors import BacalhauError
     from bacalhau.lifecycle.changes import JobDraft
 
 LOST = "NodeLost"
@@ -42,7 +45,8 @@ def create(draft: JobDraft, execution: Execution) -> None:
 
 def offer(draft: JobDraft, execution: Execution) -> AskForBid:
     """Return the message that makes a node know an execution."""
-    return AskForBid(execution=msgspec.structs.replace(execution, job=draft.job))
+    known = listings.settled(draft.executions)
+    return AskForBid(execution=msgspec.structs.replace(execution, job=draft.job, listings=known))
 
 
 def cancel(draft: JobDraft, execution: Execution, event: Event) -> None:
@@ -66,7 +70,13 @@ def give_up(draft: JobDraft, execution: Execution, event: Event, *, cause: str =
     draft.send(execution.node_id, CancelExecution(execution_id=execution.id, reason=event.message))
 
 
-def answer(draft: JobDraft, execution: Execution, message: FromNode) -> bool:
+def inputs_read(execution: Execution, message: InputsRead) -> JobChanges:
+    """Record what an execution has read; nothing follows from it, and no state forbids it."""
+    read = ProvenanceDraft(execution_id=execution.id, inputs=message.inputs)
+    return JobChanges(job_id=execution.job_id, provenance=(read,))
+
+
+def answer(draft: JobDraft, execution: Execution, message: Answer) -> bool:
     """Take a node's answer; return False, changing nothing, when it does not fit the state."""
     if isinstance(message, BidResult):
         return _bid_result(draft, execution, message)
@@ -89,8 +99,13 @@ def _bid_result(draft: JobDraft, execution: Execution, message: BidResult) -> bo
     asked = execution.compute_state.state_type in (ComputeState.NEW, ComputeState.ASK_FOR_BID)
     if execution.is_terminal or not asked:
         return False
-    if message.accepted:
-        _put(draft, execution, DesiredState.RUNNING, ComputeState.BID_ACCEPTED)
+    changed = listings.contradiction(listings.settled(draft.executions), message.listings)
+    if changed is not None:
+        # Both were asked before either had answered. The node runs the task already.
+        give_up(draft, execution, _final(draft, changed))
+    elif message.accepted:
+        agreed = msgspec.structs.replace(execution, listings=message.listings)
+        _put(draft, agreed, DesiredState.RUNNING, ComputeState.BID_ACCEPTED)
         draft.execution_event(execution.id, events.execution_running(draft.now_ns))
         job_lifecycle.start(draft)
     else:
@@ -106,6 +121,13 @@ def _bid_result(draft: JobDraft, execution: Execution, message: BidResult) -> bo
         )
     _record(draft, execution, message.events)
     return True
+
+
+def _final(draft: JobDraft, error: BacalhauError) -> Event:
+    """Return the event of an error that no other attempt would be spared."""
+    said = events.error_event(draft.now_ns, Topic.EXEC_SCANNING, error)
+    details = {**said.details, _RETRYABLE: events.NOT_RETRYABLE}
+    return msgspec.structs.replace(said, details=details)
 
 
 def _run_result(draft: JobDraft, execution: Execution, message: RunResult) -> bool:
@@ -125,6 +147,9 @@ def _run_result(draft: JobDraft, execution: Execution, message: RunResult) -> bo
         events.failure_details(Code.EXECUTION_FAILED, _NEVER_ENDS) if lasting else {},
         desired_message=_UNEXPECTED if lasting else "execution completed",
     )
+    if message.outputs is not None:
+        written = ProvenanceDraft(execution_id=execution.id, outputs=message.outputs)
+        draft.record_provenance(written)
     _record(draft, execution, message.events)
     return True
 

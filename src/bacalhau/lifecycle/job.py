@@ -20,9 +20,9 @@ def start(draft: JobDraft) -> None:
         draft.job_event(events.job_state(draft.now_ns, JobState.RUNNING))
 
 
-def queue(draft: JobDraft, why: str) -> None:
-    """Wait for a node; a job that waits already says nothing new."""
-    if draft.job.state.state_type is not JobState.QUEUED:
+def queue(draft: JobDraft, why: str, *, anew: bool = False) -> None:
+    """Wait for a node; a job that waits already says nothing new, unless it waits ``anew``."""
+    if anew or draft.job.state.state_type is not JobState.QUEUED:
         event = events.job_queued(draft.now_ns, why)
         _enter(draft, JobState.QUEUED, event.message)
         draft.job_event(event)

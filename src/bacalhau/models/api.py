@@ -16,6 +16,7 @@ from bacalhau.models.history import JobHistory
 from bacalhau.models.ids import EvaluationID, JobID
 from bacalhau.models.job import Job, SpecConfig
 from bacalhau.models.node import BuildVersionInfo, NodeState
+from bacalhau.models.provenance import ExecutionProvenance
 
 
 class PutJobRequest(Model, frozen=True, kw_only=True):
@@ -58,6 +59,13 @@ class ListResultsResponse(Model, frozen=True, kw_only=True):
 
     next_token: str = always("")
     items: list[SpecConfig] = always_list()
+
+
+class ListProvenanceResponse(Model, frozen=True, kw_only=True):
+    """What executions of a job have read and written; those that tell nothing are left out."""
+
+    next_token: str = always("")
+    items: list[ExecutionProvenance] = always_list()
 
 
 class GetJobResponse(Model, frozen=True, kw_only=True, omit_defaults=True):

@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
+from msgspec.inspect import is_struct_type
 
 from bacalhau.errors import ValidationError
 from bacalhau.models._shapes import BAD, TooMuchError, Walk, find_key, shape_of
@@ -21,7 +22,7 @@ from bacalhau.models.job import Job
 from bacalhau.models.problems import Problem, raise_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from bacalhau.models.job import SpecConfig
 
@@ -171,14 +172,23 @@ def ignored_params(role: str, wanted: type[Any], spec: SpecConfig) -> list[str]:
 
 
 def unknown_params(wanted: type[Any], spec: SpecConfig) -> list[str]:
-    """Return the names of parameters that the type does not know, sorted."""
-    known = _lower_names(cast("Any", wanted))
-    return sorted(name for name in spec.params if name.lower() not in known)
+    """Return the names of parameters that the type does not know, sorted, as ``Outer.Inner``."""
+    return sorted(_unknown(cast("Any", wanted), spec.params, ""))
+
+
+def _unknown(wanted: Any, data: dict[Any, Any], path: str) -> Iterator[str]:
+    known = _types_by_name(wanted)
+    for name, value in data.items():
+        place, found = f"{path}{name}", str(name).lower()
+        if found not in known:
+            yield place
+        elif isinstance(value, dict) and is_struct_type(known[found]):
+            yield from _unknown(known[found], value, f"{place}.")
 
 
 @cache
-def _lower_names(wanted: Any) -> frozenset[str]:
-    return frozenset(field.encode_name.lower() for field in msgspec.structs.fields(wanted))
+def _types_by_name(wanted: Any) -> dict[str, Any]:
+    return {field.encode_name.lower(): field.type for field in msgspec.structs.fields(wanted)}
 
 
 def _json_error(reason: str, body: bytes, position: int) -> ValidationError:

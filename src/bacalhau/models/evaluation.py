@@ -36,7 +36,8 @@ class Trigger(enum.StrEnum):
 class Evaluation(Model, frozen=True, kw_only=True):
     """One pending look at one job.
 
-    ``wait_until`` is nanoseconds since 1970; 0 means at once.
+    ``wait_until`` is nanoseconds since 1970; 0 means at once. ``awaited_since`` is when the job
+    began to wait for a node that has its inputs, although others had room; 0 if it has not.
     """
 
     id: EvaluationID
@@ -48,5 +49,6 @@ class Evaluation(Model, frozen=True, kw_only=True):
     status: EvaluationStatus = always(EvaluationStatus.PENDING)
     comment: str = always("")
     wait_until: int = always(0)
+    awaited_since: int = 0
     create_time: int = always(0)
     modify_time: int = always(0)

@@ -28,6 +28,9 @@ class Execution(Model, frozen=True, kw_only=True, omit_defaults=True):
     """The orchestrator's record of one attempt.
 
     ``job`` is only filled in messages to nodes; the store and the API leave it out.
+    ``partition_index`` says which of the job's Count partitions this attempt works on, from 0; it
+    stays 0 for jobs that are not counted (spec api.md 8.1). ``listings`` has a digest, by target,
+    of each listing that the job's executions divide among themselves as a whole.
     """
 
     id: ExecutionID = always("")
@@ -36,6 +39,8 @@ class Execution(Model, frozen=True, kw_only=True, omit_defaults=True):
     name: str = always("")
     node_id: NodeID = always("")
     job_id: JobID = always("")
+    partition_index: int = 0
+    listings: dict[str, str] = msgspec.field(default_factory=dict)
     job: Job | None = None
     allocated_resources: AllocatedResources = msgspec.field(default_factory=AllocatedResources)
     desired_state: State[DesiredState]

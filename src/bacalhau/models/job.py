@@ -137,6 +137,12 @@ class Job(Model, frozen=True, kw_only=True):
         return self.tasks[0]
 
     @property
+    def partition_count(self) -> int:
+        """Into how many parts executions divide the work; 1 where each node does all of it."""
+        is_counted = self.type in (JobType.BATCH, JobType.SERVICE)
+        return max(1, self.count) if is_counted else 1
+
+    @property
     def is_terminal(self) -> bool:
         """True when the job's state will never change again."""
         return self.state.state_type.is_terminal

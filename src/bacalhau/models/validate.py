@@ -38,6 +38,8 @@ _ID_RULE = (
 )
 _MAX_TEXT_BYTES = 256
 _MAX_LABELS = 64
+MAX_COUNT = 10_000
+"""Executions of one job: each is looked at with every step of every other."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -91,6 +93,14 @@ def _count_problems(job: Job) -> list[Problem]:
                 "Count",
                 f"job count must be >= 0, got {job.count}",
                 "Count is how many executions to run",
+            )
+        ]
+    if job.count > MAX_COUNT:
+        return [
+            Problem(
+                "Count",
+                f"job count must be at most {MAX_COUNT}, got {job.count}",
+                "give each execution more of the work, or submit several jobs",
             )
         ]
     if job.type is JobType.DAEMON and job.count > 1:

@@ -66,7 +66,7 @@ async def start_api(
         transport=host.transport,
         nodes=orchestrator.registry,
         underway=orchestrator.underway,
-        sign=LateSigner(host, stack).sign,
+        signer=LateSigner(host, stack),
     )
     certificate = api_certificate(host)
     if not access.guard.is_strict:

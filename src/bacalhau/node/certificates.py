@@ -105,7 +105,9 @@ def _is_good(own: Certificate, settings: Settings, clock: Clock) -> bool:
     known = set(names.get_values_for_type(x509.DNSName))
     places = {str(address) for address in names.get_values_for_type(x509.IPAddress)}
     wanted, wanted_places = _names(settings)
-    is_fresh = _now(clock) + _RENEWED_BEFORE < found.not_valid_after_utc
+    now = _now(clock)
+    # Made with a clock that was ahead, it would be refused until that moment.
+    is_fresh = found.not_valid_before_utc <= now < found.not_valid_after_utc - _RENEWED_BEFORE
     return is_fresh and set(wanted) <= known and set(wanted_places) <= places
 
 
@@ -143,9 +145,8 @@ def _make(own: Certificate, settings: Settings, clock: Clock) -> None:
         write_atomically(own.key, pem, 0o600)
         write_atomically(own.certificate, made.public_bytes(serialization.Encoding.PEM), 0o644)
     except OSError as exc:
-        raise _error(
-            f"{own.certificate} cannot be written: {exc.strerror}", "API.TLS.SelfSigned"
-        ) from exc
+        file = exc.filename2 or own.certificate
+        raise _error(f"{file} cannot be written: {exc.strerror}", "API.TLS.SelfSigned") from exc
 
 
 def _now(clock: Clock) -> datetime:

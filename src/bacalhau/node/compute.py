@@ -16,6 +16,7 @@ from bacalhau.lib.build import build_fields
 from bacalhau.models import BuildVersionInfo, NodeInfo, NodeType
 from bacalhau.node.accounts import regular_accounts
 from bacalhau.node.input_cache import open_cache
+from bacalhau.node.kept_stores import kept_store
 from bacalhau.node.labels import node_labels
 from bacalhau.node.plugins import open_plugins
 from bacalhau.ports import PluginContext
@@ -53,7 +54,9 @@ async def start_compute(
         ids=host.ids,
         cache=cache,
     )
-    store = await stack.enter_async_context(SQLiteExecutionStore.open(directory / "executions.db"))
+    store = await stack.enter_async_context(
+        kept_store(host.directory, "compute/executions.db", SQLiteExecutionStore.open)
+    )
     plugins = await open_plugins(host.classes, context, stack)
     gpus = await find_gpus()
     workspace = await stack.enter_async_context(

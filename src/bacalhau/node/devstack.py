@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, cast
 import structlog
 
 from bacalhau.config import KEYS, Settings
-from bacalhau.errors import BacalhauError, Code, TransientError, UserError
+from bacalhau.errors import Code, TransientError, UserError
 from bacalhau.lib.clock import SystemClock
 from bacalhau.lib.ids import RandomIds
 from bacalhau.models import NodeID
@@ -27,11 +27,11 @@ from bacalhau.node.api import start_api
 from bacalhau.node.auth import start_access
 from bacalhau.node.certificates import api_certificate
 from bacalhau.node.compute import start_compute
+from bacalhau.node.failures import one_error
 from bacalhau.node.identity import locked
 from bacalhau.node.orchestrator import start_orchestrator
 from bacalhau.node.plugins import find_plugins
 from bacalhau.node.process import (
-    first_error,
     listening_on_an_address,
     stop_on_signals,
     wait_joined,
@@ -119,7 +119,7 @@ async def _run(hosts: list[Host], settings: Settings, plan: StackPlan) -> None:
     stop = asyncio.Event()
     stop_on_signals(stop)
     computes = hosts[plan.orchestrators :]
-    try:
+    with one_error():
         async with AsyncExitStack() as stack:
             for host in hosts:
                 stack.enter_context(locked(host.directory))
@@ -143,8 +143,6 @@ async def _run(hosts: list[Host], settings: Settings, plan: StackPlan) -> None:
             _announce(plan, exports(settings.text("API.Host"), port, api_certificate(hosts[0])))
             await stop.wait()
             log.info("devstack_stopping")
-    except* BacalhauError as group:
-        raise first_error(group) from group
 
 
 def _hosts(settings: Settings, plan: StackPlan, directory: Path) -> list[Host]:

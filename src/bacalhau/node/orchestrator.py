@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bacalhau.models import JobType, SpecConfig
 from bacalhau.models.defaults import TaskDefaults
+from bacalhau.node.kept_stores import kept_store
 from bacalhau.node.metadata import open_metadata
 from bacalhau.orchestrator.checks import Checks
 from bacalhau.orchestrator.service import Orchestrator, OrchestratorOptions
@@ -28,7 +29,9 @@ async def start_orchestrator(host: Host, stack: AsyncExitStack) -> tuple[Orchest
     """
     directory = host.directory / "orchestrator"
     directory.mkdir(mode=0o700, exist_ok=True)
-    store = await stack.enter_async_context(SQLiteJobStore.open(directory / "jobs.db"))
+    store = await stack.enter_async_context(
+        kept_store(host.directory, "orchestrator/jobs.db", SQLiteJobStore.open)
+    )
     orchestrator = Orchestrator(
         node_id=host.node_id,
         store=store,
@@ -57,6 +60,7 @@ def _options(settings: Settings, meta: dict[str, str]) -> OrchestratorOptions:
         is_approval_manual=settings.flag("Orchestrator.NodeManager.ManualApproval"),
         sweep_seconds=settings.seconds("Orchestrator.Scheduler.HousekeepingInterval"),
         backstop_seconds=settings.seconds("Orchestrator.Scheduler.HousekeepingTimeout"),
+        locality_seconds=settings.seconds("Orchestrator.Scheduler.LocalityWait"),
         defaults={
             JobType.BATCH: _defaults_of_jobs_that_end(settings, "Batch"),
             JobType.OPS: _defaults_of_jobs_that_end(settings, "Ops"),

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bacalhau.api import check_address
-from bacalhau.errors import BacalhauError, Code, UserError
+from bacalhau.errors import Code, UserError
 from bacalhau.lib.addresses import resolve_address
 from bacalhau.lib.clock import SystemClock
 from bacalhau.lib.ids import RandomIds
 from bacalhau.node.api import start_api
 from bacalhau.node.auth import start_access
 from bacalhau.node.certificates import api_certificate
+from bacalhau.node.failures import one_error
 from bacalhau.node.identity import locked, node_id
 from bacalhau.node.late_compute import LateCompute, PatientIntake
 from bacalhau.node.orchestrator import start_orchestrator
@@ -83,7 +84,7 @@ def serve(settings: Settings) -> int:
 async def _serve(host: Host, *, compute: bool) -> None:
     stop = asyncio.Event()
     stop_on_signals(stop)
-    try:
+    with one_error():
         async with AsyncExitStack() as stack:
             orchestrator, store = await start_orchestrator(host, stack)
             # What is left first: no request reaches a node whose parts have ended.
@@ -111,8 +112,6 @@ async def _serve(host: Host, *, compute: bool) -> None:
                 await stop.wait()
                 log.info("node_stopping", node_id=host.node_id)
         log.info("node_stopped", node_id=host.node_id)
-    except* BacalhauError as group:
-        raise first_error(group) from group
 
 
 async def wait_joined(host: Host, orchestrator: Orchestrator) -> None:
@@ -122,12 +121,6 @@ async def wait_joined(host: Host, orchestrator: Orchestrator) -> None:
             await orchestrator.registry.wait_joined(host.node_id)
     except TimeoutError:
         log.warning("node_joins_late", node_id=host.node_id)
-
-
-def first_error(group: BaseExceptionGroup[BacalhauError]) -> BacalhauError:
-    """Return one of our errors out of what task groups made of it."""
-    first = group.exceptions[0]
-    return first_error(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:

@@ -12,13 +12,21 @@ from bacalhau.errors import BacalhauError, StaleWriteError
 from bacalhau.lifecycle import execution as lifecycle
 from bacalhau.lifecycle.changes import JobDraft
 from bacalhau.models import Trigger
-from bacalhau.protocol.messages import AskForBid, CancelExecution, FromNode, Sequenced
+from bacalhau.protocol.messages import (
+    Answer,
+    AskForBid,
+    CancelExecution,
+    FromNode,
+    InputsRead,
+    Report,
+    Sequenced,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from bacalhau.lifecycle.changes import JobSnapshot
-    from bacalhau.models import ComputeState, Execution, ExecutionID, NodeID
+    from bacalhau.models import Execution, ExecutionID, NodeID
     from bacalhau.orchestrator.broker import Broker
     from bacalhau.orchestrator.deadlines import Deadlines
     from bacalhau.orchestrator.planner import Planner
@@ -80,6 +88,9 @@ class Answers:
         return None
 
     async def _take_one(self, node_id: NodeID, message: FromNode) -> None:
+        if isinstance(message, InputsRead):
+            await self._note(node_id, message)
+            return
         while True:
             draft = self._answered(node_id, message)
             if draft is None:
@@ -91,6 +102,14 @@ class Answers:
             except StaleWriteError:
                 continue
             return
+
+    async def _note(self, node_id: NodeID, message: InputsRead) -> None:
+        """Store what was read, whatever became of the job: it was read, and nothing follows."""
+        execution = self._store.execution(message.execution_id)
+        if execution is None or execution.node_id != node_id:
+            log.info("answer_ignored", node_id=node_id, execution_id=message.execution_id)
+            return
+        await self._store.apply(lifecycle.inputs_read(execution, message))
 
     async def _settle(self, draft: JobDraft) -> bool:
         """Store an answer with all that follows from it; False when a node is needed for that."""
@@ -106,7 +125,7 @@ class Answers:
             self._planner.look_again(draft.job, Trigger.EXEC_UPDATE)
         return True
 
-    async def _store_and_ask(self, node_id: NodeID, message: FromNode) -> None:
+    async def _store_and_ask(self, node_id: NodeID, message: Answer) -> None:
         """Store an answer, and an evaluation that asks for what is to follow."""
         draft = self._answered(node_id, message)
         if draft is None:
@@ -118,7 +137,7 @@ class Answers:
         self._broker.enqueue(evaluation, stored=True)
         self._planner.follow_up(changes)
 
-    def _answered(self, node_id: NodeID, message: FromNode) -> JobDraft | None:
+    def _answered(self, node_id: NodeID, message: Answer) -> JobDraft | None:
         """Return the job with the answer taken; None when it is late, repeated or misplaced."""
         found = self._find(node_id, message.execution_id)
         if found is None:
@@ -143,21 +162,21 @@ class Answers:
 
     # -- comparison --------------------------------------------------------------------
 
-    async def compare(
-        self, node_id: NodeID, reported: Mapping[ExecutionID, ComputeState], received: int
-    ) -> None:
+    async def compare(self, node_id: NodeID, report: Report) -> None:
         """Offer again what the node should run and does not know; cancel what it should not run.
 
         A report that is older than what was sent since says nothing, and is ignored.
         """
-        if received < self._store.outbox_floor(node_id):
-            return
-        waiting = await self._store.outbox(node_id, after=0, limit=0)
-        on_their_way = {_execution_of(stored.message) for stored in waiting}
+        # In this order: what is written between the two has its message among those that wait.
         live = {item.id: item for item in await self._store.live_executions(node_id)}
-        for execution_id in sorted(live.keys() - reported.keys() - on_their_way):
+        waiting = await self._store.outbox(node_id, after=0, limit=0)
+        if report.received < self._store.outbox_floor(node_id):
+            return
+        on_their_way = {_execution_of(stored.message) for stored in waiting}
+        reported = report.executions.keys()
+        for execution_id in sorted(live.keys() - reported - on_their_way - {*report.untold}):
             await self._offer_again(live[execution_id])
-        for execution_id in sorted(reported.keys() - live.keys() - on_their_way):
+        for execution_id in sorted(reported - live.keys() - on_their_way):
             await self._cancel_stray(node_id, execution_id)
         self._wake(node_id)
 

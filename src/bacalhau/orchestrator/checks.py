@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from bacalhau.errors import ValidationError
+from bacalhau.models import JobType
 from bacalhau.models.decode import decode_params
 from bacalhau.models.params import ParamsModel
 from bacalhau.models.problems import Problem, raise_for
@@ -73,17 +74,21 @@ def _located(path: str, error: ValidationError) -> Iterator[Problem]:
 
 class _KeyTemplate(ParamsModel, frozen=True, kw_only=True):
     key: str = ""
+    encoding: str = ""
 
 
 def _overwriting(job: Job) -> Iterator[str]:
     """Warn where several executions publish under one key (spec storage.md 7.3)."""
     publisher = job.task.publisher
-    if publisher.kind != "s3" or job.count < 2:
+    if publisher.kind != "s3":
         return
-    key = decode_params(_KeyTemplate, publisher).key
-    # A key that ends in a slash is completed with the execution's id.
-    if not key.endswith("/") and "{executionID}" not in key:
-        yield (
-            f'publisher s3: Key "{key}" has no {{executionID}}, '
-            f"so the results of {job.count} executions overwrite each other"
-        )
+    template = decode_params(_KeyTemplate, publisher)
+    # A key that ends in a slash is completed with the execution's id, if it is that of an archive.
+    is_completed = template.key.endswith("/") and template.encoding.lower() != "plain"
+    if is_completed or "{executionID}" in template.key:
+        return
+    beginning = f'publisher s3: Key "{template.key}" has no {{executionID}}'
+    if job.type is JobType.OPS and "{nodeID}" not in template.key:
+        yield f"{beginning} and no {{nodeID}}, so the results of all nodes overwrite each other"
+    elif job.type is not JobType.OPS and job.count > 1:
+        yield f"{beginning}, so the results of {job.count} executions overwrite each other"

@@ -17,6 +17,7 @@ from bacalhau.models.ids import EvaluationID
 from bacalhau.scheduling.counted import schedule_batch, schedule_service
 from bacalhau.scheduling.daemon import schedule_daemon
 from bacalhau.scheduling.deadlines import BACKSTOP_SECONDS
+from bacalhau.scheduling.locality import LOCALITY_SECONDS
 from bacalhau.scheduling.ops import schedule_ops
 from bacalhau.scheduling.plan import Claim, Context, Plan, Scheduler
 
@@ -57,6 +58,7 @@ class Planner:
         ids: Ids,
         wake: Callable[[NodeID], None],
         backstop_seconds: float = BACKSTOP_SECONDS,
+        locality_seconds: float = LOCALITY_SECONDS,
     ) -> None:
         self._store = store
         self._broker = broker
@@ -67,6 +69,7 @@ class Planner:
         self._ids = ids
         self._wake = wake
         self._backstop_seconds = backstop_seconds
+        self._locality_seconds = locality_seconds
 
     async def work(self) -> None:
         """Look at one job after another, for ever."""
@@ -83,8 +86,7 @@ class Planner:
             if plan is None:
                 self._broker.done(claim, kept=None, shape=None)
                 continue
-            kept = claim.evaluation if plan.blocked_shape is not None else None
-            self._broker.done(claim, kept=kept, shape=plan.blocked_shape)
+            self._broker.done(claim, kept=plan.kept, shape=plan.blocked_shape)
             self._deadlines.set(job_id, plan.next_deadline_ns)
 
     def look_again(self, job: Job, trigger: Trigger) -> None:
@@ -157,4 +159,5 @@ class Planner:
             new_execution_id=lambda: ExecutionID(f"e-{self._ids.uuid()}"),
             backstop_seconds=self._backstop_seconds,
             present=self._clock.present,
+            locality_seconds=self._locality_seconds,
         )

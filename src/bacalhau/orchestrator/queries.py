@@ -16,16 +16,18 @@ from bacalhau.orchestrator.log_source import (
 )
 from bacalhau.orchestrator.node_listing import NodeQuery, select_nodes
 from bacalhau.orchestrator.paging import HistoryToken
+from bacalhau.orchestrator.provenance import ProvenanceQuery, list_provenance
 from bacalhau.orchestrator.references import find_execution, find_job, find_node
 from bacalhau.ports.paging import JobOrder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from bacalhau.lifecycle.changes import JobSnapshot
     from bacalhau.models import Execution, Job, JobID, NodeState, SpecConfig
+    from bacalhau.models.provenance import ExecutionProvenance
     from bacalhau.orchestrator.underway import UnderwayEvents
-    from bacalhau.ports import JobPage, JobQuery, JobStore, Transport
+    from bacalhau.ports import JobPage, JobQuery, JobStore, ResultSigner, Transport
     from bacalhau.protocol.messages import LogFrame
 
 __all__ = [
@@ -74,7 +76,7 @@ class Queries:
         transport: The way to the nodes, for their logs.
         nodes: Who takes part.
         underway: What executions are doing right now.
-        sign: Turns the place of a result into one that clients can read without credentials.
+        signer: Turns places of results into ones that clients can read without credentials.
     """
 
     def __init__(
@@ -84,13 +86,13 @@ class Queries:
         transport: Transport,
         nodes: NodeDirectory,
         underway: UnderwayEvents,
-        sign: Callable[[SpecConfig], Awaitable[SpecConfig]],
+        signer: ResultSigner,
     ) -> None:
         self._store = store
         self._transport = transport
         self._nodes = nodes
         self._underway = underway
-        self._sign = sign
+        self._signer = signer
 
     def job(self, reference: str) -> Job:
         """Return one job."""
@@ -193,11 +195,24 @@ class Queries:
             if len(events) < _SCAN_EVENTS:
                 return items, position, False
 
+    async def provenance(
+        self, reference: str, query: ProvenanceQuery
+    ) -> tuple[list[ExecutionProvenance], str]:
+        """Return what executions of a job have read and written, oldest first, and a token.
+
+        The token asks for more of them; it is empty when there are none.
+
+        Raises:
+            UserError: the token cannot be read.
+            NotFoundError: also when the job has no such execution.
+        """
+        return await list_provenance(self._store, self.snapshot(reference), query)
+
     async def results(self, reference: str) -> list[SpecConfig]:
         """Return where the results of a batch or ops job are, in order of the executions.
 
         Raises:
-            UserError: the job is a service or daemon.
+            UserError: the job is a service or daemon, or the credentials of this node are broken.
         """
         snapshot = self.snapshot(reference)
         kind = snapshot.job.type
@@ -207,12 +222,13 @@ class Queries:
                 hint="only batch and ops jobs publish results",
                 component="Orchestrator",
             )
-        return [
-            await self._sign(execution.published_result)
+        published = [
+            execution
             for execution in snapshot.executions
             if execution.compute_state.state_type is ComputeState.COMPLETED
             and execution.published_result.kind
         ]
+        return await self._signer.sign(snapshot.job, published)
 
     async def logs(
         self, reference: str, *, execution_id: str = "", follow: bool = False, tail: bool = False

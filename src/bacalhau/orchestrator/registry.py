@@ -14,7 +14,6 @@ import msgspec
 from bacalhau.lifecycle import connection
 from bacalhau.lifecycle.connection import Contact, Presence
 from bacalhau.models import (
-    ComputeNodeInfo,
     Connection,
     Execution,
     ExecutionID,
@@ -30,9 +29,10 @@ from bacalhau.scheduling.cluster import Cluster, NodeView
 from bacalhau.scheduling.plan import Booking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from bacalhau.ports import Clock, JobStore
+    from bacalhau.protocol.messages import Heartbeat, HeldInput
 
 CHECKS_PER_TIMEOUT = 3
 
@@ -66,6 +66,7 @@ class NodeRegistry:
         self._contacts: dict[NodeID, Contact] = {}
         self._views: dict[NodeID, NodeView] = {}
         self._bookings: dict[ExecutionID, Booking] = {}
+        self._held: dict[NodeID, Mapping[str, HeldInput]] = {}
         self._joined = asyncio.Condition()
         # Records of nodes are read, changed and written by one task at a time.
         self._writing = asyncio.Lock()
@@ -118,7 +119,7 @@ class NodeRegistry:
         """Know a node no more; what is booked on it stays booked until its executions end."""
         async with self._writing:
             await self._store.drop_node(node_id)
-            for known in (self._states, self._contacts, self._views):
+            for known in (self._states, self._contacts, self._views, self._held):
                 known.pop(node_id, None)
 
     async def wait_joined(self, node_id: NodeID) -> None:
@@ -126,16 +127,17 @@ class NodeRegistry:
         async with self._joined:
             await self._joined.wait_for(lambda: self._is_connected(node_id))
 
-    def heard(self, node_id: NodeID, load: ComputeNodeInfo | None = None) -> bool:
-        """Note a sign of life, and the load if it told; return True when the node is back by it."""
+    def heard(self, node_id: NodeID, beat: Heartbeat | None = None) -> bool:
+        """Note a sign of life, and what it tells; return True when the node is back by it."""
         state = self._states[node_id]
-        if load is not None:
-            info = msgspec.structs.replace(state.info, compute_node_info=load)
+        if beat is not None:
+            self._held[node_id] = {each.fingerprint: each for each in beat.held}
+            info = msgspec.structs.replace(state.info, compute_node_info=beat.load)
             self._states[node_id] = msgspec.structs.replace(state, info=info)
         was = self._contacts.get(node_id)
         self._contacts[node_id] = connection.heard(self._clock.monotonic())
         is_back = was is None or was.presence is not Presence.CONNECTED
-        if load is not None or is_back:
+        if beat is not None or is_back:
             self._refresh(node_id)
         return is_back
 
@@ -172,14 +174,22 @@ class NodeRegistry:
     async def watch(self, on_lost: Callable[[NodeID], None]) -> None:
         """Let time pass for every node, for ever; call ``on_lost`` once for each that goes."""
         while True:
+            due = self._clock.monotonic() + self._timeout / CHECKS_PER_TIMEOUT
             await asyncio.sleep(self._timeout / CHECKS_PER_TIMEOUT)
             now = self._clock.monotonic()
+            self._pardon(now, now - due)
             for node_id, before in tuple(self._contacts.items()):
                 contact = connection.silent_until(before, now, self._timeout)
                 if contact is not before:
                     self._contacts[node_id] = contact
                     self._refresh(node_id)
                     on_lost(node_id)
+
+    def _pardon(self, now: float, late_seconds: float) -> None:
+        """Count no silence while this process stood still: stopped by a signal, or a debugger."""
+        if late_seconds > 0:
+            for node_id, contact in self._contacts.items():
+                self._contacts[node_id] = connection.unheard(contact, now, late_seconds)
 
     def _shown(self, state: NodeState) -> NodeState:
         connected = self._is_connected(state.info.node_id)
@@ -216,6 +226,7 @@ class NodeRegistry:
             publishers=frozenset(offer.publishers),
             capacity=offer.max_capacity,
             booked=self._booked(node_id),
+            held=self._held.get(node_id, {}),
         )
 
     def _booked(self, node_id: NodeID) -> Resources:

@@ -34,6 +34,7 @@ from bacalhau.protocol.messages import (
     Welcome,
 )
 from bacalhau.scheduling.deadlines import BACKSTOP_SECONDS, next_deadline
+from bacalhau.scheduling.locality import LOCALITY_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -54,6 +55,7 @@ class OrchestratorOptions:
     is_approval_manual: bool = False
     sweep_seconds: float = 30.0
     backstop_seconds: float = BACKSTOP_SECONDS
+    locality_seconds: float = LOCALITY_SECONDS
     defaults: Mapping[JobType, TaskDefaults] = field(default_factory=dict)
     meta: Mapping[str, str] = field(default_factory=dict)
 
@@ -99,6 +101,7 @@ class Orchestrator:
             ids=ids,
             wake=self._wake,
             backstop_seconds=self._options.backstop_seconds,
+            locality_seconds=self._options.locality_seconds,
         )
         self.intake = Intake(
             node_id=node_id,
@@ -208,8 +211,8 @@ class Orchestrator:
 
     async def _dispatch(self, session: Session, envelope: Envelope) -> None:
         message = envelope.message
-        load = message.load if isinstance(message, Heartbeat) else None
-        if self.registry.heard(session.node_id, load):
+        beat = message if isinstance(message, Heartbeat) else None
+        if self.registry.heard(session.node_id, beat):
             await self.node_came()
         match message:
             case Heartbeat():
@@ -218,9 +221,9 @@ class Orchestrator:
                 self.underway.tell(session.node_id, events)
             case Ack(seq=seq):
                 await session.acknowledged(seq)
-            case Report(executions=executions, received=received):
+            case Report():
                 await session.forget_delivered()
-                await self._answers.compare(session.node_id, executions, received)
+                await self._answers.compare(session.node_id, message)
             case _ if envelope.seq:
                 session.arrived(envelope)
             case _:

@@ -58,7 +58,11 @@ def main() -> int:
     import getpass
 
     is_terminal = sys.stdin.isatty()
-    password = getpass.getpass() if is_terminal else sys.stdin.readline().rstrip("\n")
+    try:
+        password = getpass.getpass() if is_terminal else sys.stdin.readline().rstrip("\n")
+    except (EOFError, KeyboardInterrupt):
+        sys.stderr.write("\n")
+        return 1
     if not password:
         sys.stderr.write("a password has at least one character\n")
         return 1

@@ -4,7 +4,7 @@ from bacalhau.lifecycle.changes import HistoryDraft, JobChanges, JobSnapshot
 from bacalhau.ports.cache import CacheFill, CacheOrder, InputCache
 from bacalhau.ports.engine import Engine, OutputSink, Stream, TaskExit, TaskRun
 from bacalhau.ports.plugin import Plugin, PluginContext, Volume
-from bacalhau.ports.publisher import Published, PublishedFile, Publisher
+from bacalhau.ports.publisher import Published, PublishedFile, Publisher, ResultSigner
 from bacalhau.ports.runtime import Clock, Ids, Random
 from bacalhau.ports.source import (
     WHOLE,
@@ -55,6 +55,7 @@ __all__ = [
     "PublishedFile",
     "Publisher",
     "Random",
+    "ResultSigner",
     "Source",
     "Stream",
     "TaskExit",

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from bacalhau.lib.landing import Landing
 from bacalhau.ports.source import PlannedObject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
-Download = Callable[[tuple[PlannedObject, ...], Path], Awaitable[None]]
-"""Fetches files completely, each to its ``path`` below an existing directory."""
+Download = Callable[[tuple[PlannedObject, ...], Landing], Awaitable[None]]
+"""Fetches files completely. What has landed when it fails stays."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +27,7 @@ class CacheOrder:
             equal bytes, for ever, and for equal permission to read them.
         directory: Where they are wanted; it exists.
         download: Fetches what is not there.
+        fingerprint: By which name the node tells others what it has of this input; empty for none.
         is_linked: Files may share their bytes with the cache, because the task cannot write to
             them. Otherwise each is a copy of its own.
     """
@@ -34,15 +36,13 @@ class CacheOrder:
     identities: tuple[str, ...]
     directory: Path
     download: Download
+    fingerprint: str = ""
     is_linked: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CacheFill:
-    """How an order was met: which objects were not downloaded, and SHA-256 by path, as bytes.
-
-    What did not fit into the cache has no hash.
-    """
+    """How an order was met: which objects were not downloaded, and SHA-256 by path, as bytes."""
 
     found: tuple[PlannedObject, ...]
     digests: Mapping[str, bytes]
@@ -66,6 +66,6 @@ class InputCache(Protocol):
         for the same files fetch them.
 
         Raises:
-            OSError: the disk refuses; also whatever ``download`` raises.
+            OSError: the disk refuses; also whatever ``download`` raises. What landed is kept.
         """
         ...

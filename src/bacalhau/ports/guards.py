@@ -96,7 +96,7 @@ def job_head_after(
     assert kept is not None, "a change to a job that is not stored is refused"
     return JobHead(
         revision=revision,
-        generation=generation + 1,
+        generation=generation + (not changes.is_for_the_record),
         events=(stored.events if stored else 0) + len(changes.history),
         namespace=kept.namespace,
         create_time=kept.create_time,

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 from bacalhau.ports.plugin import Plugin
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from bacalhau.models import Execution, SpecConfig
+    from bacalhau.models import Execution, Job, SpecConfig
     from bacalhau.ports.plugin import PluginContext
 
 
@@ -49,5 +50,20 @@ class Publisher(Plugin, Protocol):
 
         Raises:
             BacalhauError: the destination refuses.
+        """
+        ...
+
+
+class ResultSigner(Protocol):
+    """Makes published results readable for clients without credentials (spec storage.md 8.1)."""
+
+    async def sign(self, job: Job, executions: Sequence[Execution]) -> list[SpecConfig]:
+        """Return the published results of executions of a job, in their order.
+
+        Each is one with links where that is possible, and else as it was published; the log says
+        why. Takes a bounded time, whatever servers do not answer.
+
+        Raises:
+            UserError: the credentials of this node are broken.
         """
         ...

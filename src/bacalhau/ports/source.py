@@ -35,7 +35,8 @@ WHOLE = Partition()
 class PlannedObject(msgspec.Struct, frozen=True, kw_only=True):
     """One thing to fetch, pinned: ``path`` is relative to the input's directory.
 
-    ``key`` names it at its origin. A path with ``is_directory`` is created empty.
+    ``key`` names it at its origin, and is recorded, so it has no credentials in it. A path with
+    ``is_directory`` is created empty.
     """
 
     key: str
@@ -49,12 +50,23 @@ class PlannedObject(msgspec.Struct, frozen=True, kw_only=True):
 class InputPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What a source will fetch, listed once and then held to.
 
-    ``is_file``: the input is a single file bound at the target itself, not a directory.
+    ``is_file``: the input is a single file bound at the target itself, not a directory. ``origin``
+    says to people where all of it is from, and ``endpoint`` which server where the origin does not;
+    neither holds credentials. ``is_in_job``: the job itself contains it, so nothing is recorded.
+    ``listing`` is a digest of all that was there where this part of it depends on the whole: the
+    executions of a job may only go by the same one.
+    ``fingerprint`` (``models.fingerprint``) is filled in by who asks for the plan; a source hands
+    it on to the cache.
     """
 
     objects: tuple[PlannedObject, ...]
     warnings: tuple[str, ...] = ()
     is_file: bool = False
+    origin: str = ""
+    endpoint: str = ""
+    is_in_job: bool = False
+    listing: str = ""
+    fingerprint: str = ""
 
     @property
     def size_bytes(self) -> int:
@@ -66,11 +78,13 @@ class InputPlan(msgspec.Struct, frozen=True, kw_only=True):
 class Fetched:
     """An input that is ready, and the SHA-256, as bytes, of its files by their planned path.
 
-    A source that does not read the bytes itself leaves the hashes out.
+    A source that does not read the bytes itself leaves the hashes out. ``versions``, by path as
+    well, are those that the origin told with the bytes and the plan did not know.
     """
 
     volume: Volume
     digests: Mapping[str, bytes] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 class Source(Plugin, Protocol):

@@ -5,8 +5,8 @@ history, and the messages they cause. The store applies all of it or nothing. Ea
 its revision; a write whose record was changed by somebody else in the meantime is refused with
 ``StaleWriteError``, and its author loads again and decides again.
 
-A job with everything that belongs to it has a *generation*, which every write raises by one.
-Decisions that depend on the whole job name the generation they saw.
+A job with everything that belongs to it has a *generation*, which every write raises by one that
+anybody decides by. Decisions that depend on the whole job name the generation they saw.
 
 Some things never change, and stores rely on it: the namespace, type and creation time of a job, and
 the job and node of an execution. What has ended may be amended, but never comes back. An author who
@@ -35,12 +35,14 @@ from bacalhau.models import (
     RunOutput,
     SpecConfig,
 )
+from bacalhau.models.provenance import OutputRecord
 from bacalhau.protocol.messages import FromNode, StoredMessage, ToNode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bacalhau.lifecycle.changes import JobChanges, JobSnapshot
+    from bacalhau.models.provenance import ExecutionProvenance
 
 
 class _Value(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +117,16 @@ class JobStore(Protocol):
         """Return events with a sequence number above ``after``, ascending; limit 0 means all."""
         ...
 
+    async def provenance(
+        self, job_id: JobID, *, after: ExecutionID | None = None, limit: int = 0
+    ) -> Sequence[ExecutionProvenance]:
+        """Return what executions of a job have read and written, oldest execution first.
+
+        Those of which nothing is known are left out. ``after`` is the last execution of the page
+        before; ``limit`` 0 means all.
+        """
+        ...
+
     async def live_executions(self, node_id: NodeID | None = None) -> Sequence[Execution]:
         """Return executions that have not ended, of one node or of all, oldest first."""
         ...
@@ -166,7 +178,8 @@ class LocalExecution(_Value, frozen=True, kw_only=True):
     ``execution`` is as it was offered, with its job, and with what the bid allocated. ``state`` is
     ours. What the runner found out is kept with it, so that a restarted node can finish, publish
     and report: ``event`` explains the state, ``retryable`` is False when no node would do better.
-    ``started_at_ns`` is when it left the node's queue, 0 before that; time-outs count from there.
+    ``outputs`` is None until something is published. ``started_at_ns`` is when it left the node's
+    queue, 0 before that; time-outs count from there.
     """
 
     execution: Execution
@@ -174,6 +187,7 @@ class LocalExecution(_Value, frozen=True, kw_only=True):
     revision: int
     run_output: RunOutput | None = None
     published_result: SpecConfig = SpecConfig()
+    outputs: OutputRecord | None = None
     event: Event | None = None
     retryable: bool = True
     started_at_ns: int = 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable
     from pathlib import Path
 
     from bacalhau.models import Execution, ExecutionID, RunOutput
@@ -54,6 +54,17 @@ class Workspace(Protocol):
 
     async def keep_inputs(self, execution: Execution, volumes: tuple[Volume, ...]) -> None:
         """Note durably that all inputs are prepared; ``open`` returns them after a crash."""
+        ...
+
+    async def keep_list(self, execution: Execution, name: str, lines: Iterable[bytes]) -> None:
+        """Write a long list about an execution beside its log, for as long as that is kept.
+
+        ``lines`` is gone through once, in a thread, and to its end whether the disk takes it or
+        not. A list of the same name is replaced once the new one is complete.
+
+        Raises:
+            TransientError: the disk refuses.
+        """
         ...
 
     async def collect(

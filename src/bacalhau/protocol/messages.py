@@ -21,6 +21,7 @@ from bacalhau.models import (
     RunOutput,
     SpecConfig,
 )
+from bacalhau.models.provenance import InputRecord, OutputRecord
 
 PeerID = str
 ORCHESTRATOR: PeerID = "orchestrator"
@@ -47,12 +48,26 @@ class CancelExecution(Message, frozen=True, kw_only=True):
 
 
 class BidResult(Message, frozen=True, kw_only=True):
-    """The node's answer to AskForBid; a refusal carries its reason as event."""
+    """The node's answer to AskForBid; a refusal carries its reason as event.
+
+    ``listings`` as in ``models.Execution``: what the node has found.
+    """
 
     execution_id: ExecutionID
     accepted: bool
     events: tuple[Event, ...] = ()
     allocated: AllocatedResources = AllocatedResources()
+    listings: dict[str, str] = {}
+
+
+class InputsRead(Message, frozen=True, kw_only=True):
+    """The inputs are fetched and the task begins; what was fetched replaces what was told before.
+
+    Not sent for executions that read nothing but what their job contains.
+    """
+
+    execution_id: ExecutionID
+    inputs: tuple[InputRecord, ...]
 
 
 class RunResult(Message, frozen=True, kw_only=True):
@@ -61,6 +76,7 @@ class RunResult(Message, frozen=True, kw_only=True):
     execution_id: ExecutionID
     run_output: RunOutput
     published_result: SpecConfig = SpecConfig()
+    outputs: OutputRecord | None = None
     events: tuple[Event, ...] = ()
 
 
@@ -93,10 +109,27 @@ class Rejoin(Message, frozen=True, kw_only=True):
     """The orchestrator does not know the session: say Hello again."""
 
 
+class HeldInput(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a node has of an input: ``total_bytes`` is what the input was when it was last listed.
+
+    ``fingerprint`` is that of ``models.fingerprint``.
+    """
+
+    fingerprint: str
+    held_bytes: int
+    total_bytes: int
+
+    @property
+    def lacking_bytes(self) -> int:
+        """What would have to be fetched."""
+        return max(0, self.total_bytes - self.held_bytes)
+
+
 class Heartbeat(Message, frozen=True, kw_only=True):
-    """A node lives; with its present load."""
+    """A node lives; with its present load, and what it has of inputs that were used lately."""
 
     load: ComputeNodeInfo
+    held: tuple[HeldInput, ...] = ()
 
 
 class Underway(Message, frozen=True, kw_only=True):
@@ -112,11 +145,13 @@ class Report(Message, frozen=True, kw_only=True):
     """All executions of a node that have not ended, for comparison with what is desired.
 
     ``received`` is the last message that the node had taken when it made the report, so that the
-    orchestrator can tell what the node does not know from what it does not know yet.
+    orchestrator can tell what the node does not know from what it does not know yet. ``untold`` are
+    executions that have ended and whose end may still be on its way to the orchestrator.
     """
 
     executions: dict[ExecutionID, ComputeState]
     received: int
+    untold: tuple[ExecutionID, ...] = ()
 
 
 class Ack(Message, frozen=True, kw_only=True):
@@ -126,9 +161,10 @@ class Ack(Message, frozen=True, kw_only=True):
 
 
 ToNode = AskForBid | CancelExecution
-FromNode = BidResult | RunResult | ComputeError
+Answer = BidResult | RunResult | ComputeError
+FromNode = InputsRead | Answer
 TO_NODE = (AskForBid, CancelExecution)
-FROM_NODE = (BidResult, RunResult, ComputeError)
+FROM_NODE = (BidResult, InputsRead, RunResult, ComputeError)
 Sequenced = ToNode | FromNode
 Signal = Hello | Welcome | Rejoin | Heartbeat | Underway | Report | Ack
 AnyMessage = Sequenced | Signal

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import structlog
@@ -12,6 +13,7 @@ from bacalhau.lib.archives import pack_directory
 from bacalhau.ports import PublishedFile
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from bacalhau.models import Execution
@@ -47,7 +49,9 @@ def part_path(directory: Path, name: str) -> Path:
     return directory / f".{name}{_PART_SUFFIX}"
 
 
-def pack(results: Path, destination: Path, component: str) -> tuple[PublishedFile, ...]:
+def pack(
+    execution: Execution, results: Path, destination: Path, component: str
+) -> tuple[PublishedFile, ...]:
     """Pack a results directory and return its files; blocks for as long as it takes.
 
     What an archive cannot hold safely, such as sockets and links that lead out, is left out.
@@ -55,19 +59,39 @@ def pack(results: Path, destination: Path, component: str) -> tuple[PublishedFil
     Raises:
         TransientError: the disk refuses; the archive is not left behind.
     """
-    try:
+    with on_disk("packed", component):
         packed = pack_directory(results, destination)
-    except OSError as exc:
-        raise TransientError(
-            f"the results cannot be packed: {exc.strerror or exc}",
-            code=Code.DISK,
-            component=component,
-            hint="check the disk under the node's DataDir",
-        ) from exc
-    if packed.skipped:
-        names = packed.skipped[:_SHOWN_NAMES]
-        log.warning("results_left_out", names=names, count=len(packed.skipped))
+    warn_of_left_out(execution, packed.skipped)
     return tuple(
         PublishedFile(path=each.name, size_bytes=each.size_bytes, digest=each.digest)
         for each in packed.files
     )
+
+
+@contextmanager
+def on_disk(done: str, component: str) -> Iterator[None]:
+    """Turn what the disk refuses into an error that says what could not be done to the results.
+
+    Raises:
+        TransientError: it refused.
+    """
+    try:
+        yield
+    except OSError as exc:
+        raise TransientError(
+            f"the results cannot be {done}: {exc.strerror or exc}",
+            code=Code.DISK,
+            component=component,
+            hint="check the disk under the node's DataDir",
+        ) from exc
+
+
+def warn_of_left_out(execution: Execution, names: Sequence[str]) -> None:
+    """Log which parts of the results could not be published."""
+    if names:
+        log.warning(
+            "results_left_out",
+            execution_id=execution.id,
+            names=list(names[:_SHOWN_NAMES]),
+            count=len(names),
+        )

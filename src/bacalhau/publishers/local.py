@@ -71,7 +71,9 @@ class LocalPublisher:
         name = archive_name(execution, COMPONENT)
         part = part_path(self._directory, name)
         try:
-            files = await run_to_end(self._executor, partial(pack, results, part, COMPONENT))
+            files = await run_to_end(
+                self._executor, partial(pack, execution, results, part, COMPONENT)
+            )
             part.replace(self._directory / name)
         finally:
             part.unlink(missing_ok=True)

@@ -1,27 +1,26 @@
-"""Results stored in S3 as one archive an execution (spec storage.md 7.3)."""
+"""Results stored in S3, as one archive an execution or file by file (spec storage.md 7.3, 9.3)."""
 
 from __future__ import annotations
 
-import hashlib
-import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from bacalhau.errors import BacalhauError
+from bacalhau.errors import BacalhauError, Code, ValidationError
+from bacalhau.lib.budget import ByteBudget
 from bacalhau.lib.threads import run_to_end
 from bacalhau.models import SpecConfig
 from bacalhau.models.decode import decode_params, unknown_params
 from bacalhau.models.problems import Problem
 from bacalhau.models.specs.s3 import S3Params, S3PublisherParams, publisher_problems
 from bacalhau.ports import Published
+from bacalhau.publishers._plain_files import Place, publish_plain
 from bacalhau.publishers._results import (
-    ARCHIVE_SUFFIX,
     archive_name,
+    on_disk,
     pack,
     part_path,
     prepare_directory,
@@ -31,8 +30,15 @@ from bacalhau.s3.checksums import format_digest
 from bacalhau.s3.client import S3Client
 from bacalhau.s3.endpoints import DEFAULT_REGION, locate
 from bacalhau.s3.failures import Subject, explained, refuse_params
+from bacalhau.s3.result_keys import MAX_KEY_BYTES, final_key, is_own_key
 from bacalhau.s3.trust import KEY as TRUSTED_KEY
-from bacalhau.s3.upload import PARTS_AT_ONCE, upload
+from bacalhau.s3.upload import (
+    MEMORY_BYTES,
+    PARTS_AT_ONCE,
+    SINGLE_BYTES,
+    give_up_leftovers,
+    upload,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -41,15 +47,15 @@ if TYPE_CHECKING:
 
     from bacalhau.models import Execution
     from bacalhau.ports import PluginContext, PublishedFile
+    from bacalhau.s3.upload import Stored
 
 COMPONENT = "S3Publisher"
 _CONNECTIONS = 4 * PARTS_AT_ONCE
-_PLACEHOLDER = re.compile(r"\{(nodeID|executionID|jobID|date|time)\}")
 _IGNORED = frozenset({"compress"})  # documented for older versions
 
 
 class S3Publisher:
-    """Stores archives of results."""
+    """Stores results."""
 
     def __init__(
         self, context: PluginContext, client: S3Client, directory: Path, executor: Executor
@@ -58,6 +64,7 @@ class S3Publisher:
         self._client = client
         self._directory = directory
         self._executor = executor
+        self._memory = ByteBudget(MEMORY_BYTES)
 
     @classmethod
     def check(cls, spec: SpecConfig) -> Sequence[str]:
@@ -87,55 +94,65 @@ class S3Publisher:
             return False
 
     async def publish(self, execution: Execution, results: Path) -> Published:
-        """Pack and upload the results; see ``ports.Publisher``."""
+        """Upload the results, as one archive or file by file; see ``ports.Publisher``."""
         assert execution.job is not None, "a published execution carries its job"
         params = decode_params(S3PublisherParams, execution.job.task.publisher)
-        key = final_key(params.key, execution, self._clock.now_ns())
+        key = final_key(params, execution, self._clock.now_ns())
         subject = Subject(
             component=COMPONENT, bucket=params.bucket, key=key, endpoint=params.endpoint
         )
         bucket, subject = await reach(self._client, subject, region=params.region)
-        archive = part_path(self._directory, archive_name(execution, COMPONENT))
-        try:
-            files, digest = await run_to_end(self._executor, partial(_pack, results, archive))
-            with explained(subject):
-                version = await upload(self._client, bucket, key, archive)
-        finally:
-            archive.unlink(missing_ok=True)
+        place = Place(bucket=bucket, prefix=key, is_own=is_own_key(params))
+        publish = self._plain if params.is_plain else self._archive
+        with explained(subject):
+            files, stored = await publish(place, execution, results)
         published = S3Params(
             bucket=params.bucket,
             key=key,
             region=params.region or self._client.region_of(bucket),
             endpoint=subject.endpoint,
-            version_id=version,
-            checksum_sha256=format_digest(digest),
+            version_id=stored.version,
+            checksum_sha256=format_digest(stored.digest),
         )
         spec = SpecConfig(type="s3", params=msgspec.to_builtins(published))
         return Published(spec=spec, files=files)
 
+    async def _archive(
+        self, place: Place, execution: Execution, results: Path
+    ) -> tuple[tuple[PublishedFile, ...], Stored]:
+        """Store one archive, named by the place's prefix."""
+        key = place.prefix
+        _refuse_long(key)
+        archive = part_path(self._directory, archive_name(execution, COMPONENT))
+        try:
+            files = await run_to_end(
+                self._executor, partial(pack, execution, results, archive, COMPONENT)
+            )
+            if place.is_own and archive.stat().st_size > SINGLE_BYTES:
+                await give_up_leftovers(self._client, place.bucket, key)
+            with on_disk("read", COMPONENT):
+                stored = await upload(self._client, place.bucket, key, archive, self._memory)
+        finally:
+            archive.unlink(missing_ok=True)
+        return files, stored
 
-def final_key(template: str, execution: Execution, now_ns: int) -> str:
-    """Fill in a template. Date and time are those of this node, in its time zone."""
-    if template.endswith("/"):
-        template += "{executionID}"
-    if not template.endswith(ARCHIVE_SUFFIX):
-        template += ARCHIVE_SUFFIX
-    now = datetime.fromtimestamp(now_ns / 1e9, tz=UTC).astimezone()
-    values = {
-        "nodeID": execution.node_id,
-        "executionID": execution.id,
-        "jobID": execution.job_id,
-        "date": f"{now:%Y%m%d}",
-        "time": f"{now:%H%M%S}",
-    }
-    return _PLACEHOLDER.sub(lambda match: values[match[1]], template)
+    async def _plain(
+        self, place: Place, execution: Execution, results: Path
+    ) -> tuple[tuple[PublishedFile, ...], Stored]:
+        return await publish_plain(
+            self._client, place, execution, results, memory=self._memory, component=COMPONENT
+        )
 
 
-def _pack(results: Path, archive: Path) -> tuple[tuple[PublishedFile, ...], bytes]:
-    """Return the files in the archive, and the SHA-256 of the archive itself."""
-    files = pack(results, archive, COMPONENT)
-    with archive.open("rb") as file:
-        return files, hashlib.file_digest(file, "sha256").digest()
+def _refuse_long(key: str) -> None:
+    if len(key.encode()) > MAX_KEY_BYTES:
+        raise ValidationError(
+            f"the key {key!r} is longer than 1,024 bytes",
+            code=Code.S3_BAD_REQUEST,
+            component=COMPONENT,
+            hint="shorten Key",
+            fields=["Params.Key"],
+        )
 
 
 def _problems(params: S3PublisherParams) -> Iterator[Problem]:
@@ -151,5 +168,5 @@ def _warnings(params: S3PublisherParams, spec: SpecConfig) -> Iterator[str]:
     for name in unknown_params(S3PublisherParams, spec):
         if name.lower() not in _IGNORED:
             yield f'publisher s3 ignores the unknown parameter "{name}"'
-    if params.key.endswith("/"):
+    if params.key.endswith("/") and not params.is_plain:
         yield f'Key "{params.key}" ends with "/"; {{executionID}}.tar.gz is appended'

@@ -17,15 +17,24 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import aiohttp
 from yarl import URL
 
 from bacalhau.errors import Code, UserError
 from bacalhau.lib.backoff import Backoff
-from bacalhau.lib.outbound import check_host, guarded_session, proxy_for
+from bacalhau.lib.outbound import (
+    check_host,
+    guarded_session,
+    guarded_socket,
+    proxy_for,
+    why_unanswered,
+)
 from bacalhau.lib.threads import run_to_end
 from bacalhau.s3.credentials import CredentialChain
+from bacalhau.s3.lane import Lane
+from bacalhau.s3.pipe import Pipe
 from bacalhau.s3.responses import (
     ListingPage,
     MalformedResponseError,
@@ -39,7 +48,7 @@ from bacalhau.s3.sigv4 import Signer
 from bacalhau.s3.trust import TrustedEndpoints
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from bacalhau.ports import Clock, Random
     from bacalhau.s3.endpoints import Location
@@ -50,6 +59,7 @@ SILENCE_SECONDS = 60.0
 """How long an answer may stand still before it is given up, and asked for anew."""
 
 _THREADS = 8
+_PIPES = 32
 _EXPIRED = frozenset({Code.EXPIRED_TOKEN, Code.TOKEN_REFRESH})
 _ERROR_LIMIT_BYTES = 64 * 1024
 _LISTING_LIMIT_BYTES = 16 * 1024 * 1024
@@ -66,7 +76,10 @@ class Bucket:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
-    """One request. ``operation`` is its name in the S3 API."""
+    """One request. ``operation`` is its name in the S3 API.
+
+    ``body_digest`` is the SHA-256 of the body, where it is known already.
+    """
 
     operation: str
     method: str
@@ -75,6 +88,7 @@ class Call:
     query: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+    body_digest: bytes = b""
 
     @property
     def all_headers(self) -> dict[str, str]:
@@ -93,6 +107,9 @@ class S3Client:
         chance: Random,
         trusted: TrustedEndpoints,
         clock: Clock,
+        connections: int,
+        pipe_threads: Executor,
+        trust: ssl.SSLContext | None,
     ) -> None:
         self.credentials = credentials
         self.trusted = trusted
@@ -103,6 +120,10 @@ class S3Client:
         self._signer = Signer()
         self._regions: dict[str, Location] = {}
         self._proxies: dict[str, str | None] = {}
+        self.pipe_threads = pipe_threads
+        self.small_objects = asyncio.Semaphore(connections)
+        self._silence_seconds = SILENCE_SECONDS
+        self._tls = trust
 
     @classmethod
     @asynccontextmanager
@@ -117,13 +138,27 @@ class S3Client:
             UserError: one of them is no endpoint, or the trusted certificates cannot be read.
         """
         allowed = TrustedEndpoints(trusted)
-        with ThreadPoolExecutor(_THREADS, thread_name_prefix="s3") as executor:
+        trust = _trust()
+        with (
+            ThreadPoolExecutor(_THREADS, thread_name_prefix="s3") as executor,
+            ThreadPoolExecutor(_PIPES, thread_name_prefix="s3-pipe") as pipe_threads,
+        ):
             async with guarded_session(
-                connections=connections, silence_seconds=SILENCE_SECONDS, trust=_trust()
+                connections=connections, silence_seconds=SILENCE_SECONDS, trust=trust
             ) as session:
                 credentials = CredentialChain(clock, executor)
                 chance = random.Random()  # noqa: S311
-                yield cls(session, credentials, executor, chance, allowed, clock)
+                yield cls(
+                    session,
+                    credentials,
+                    executor,
+                    chance,
+                    allowed,
+                    clock,
+                    connections,
+                    pipe_threads,
+                    trust,
+                )
 
     async def head(
         self, bucket: Bucket, key: str, *, version: str = "", with_checksum: bool = False
@@ -201,9 +236,95 @@ class S3Client:
         async with await self._answered(call) as response:
             yield response
 
+    async def links_to(self, bucket: Bucket, expires_seconds: int) -> Callable[[str, str], str]:
+        """Return what makes links to objects, by key and version, that need no credentials.
+
+        All of them end so many seconds after this call. Making one asks nobody, and may be done in
+        any thread. An empty version means whichever is the newest then.
+
+        Raises:
+            UserError: the credentials of this node are broken.
+        """
+        credentials = await self.credentials.current()
+        assert credentials is not None, "only who has credentials makes links"
+        location = self._regions.get(bucket.location.base, bucket.location)
+        now_ns = self._clock.now_ns()
+
+        def link(key: str, version: str) -> str:
+            return self._signer.presign(
+                location.url(key, {"versionId": version} if version else {}),
+                credentials=credentials,
+                region=location.region,
+                now_ns=now_ns,
+                expires_seconds=expires_seconds,
+            )
+
+        return link
+
+    async def prepare(self, call: Call) -> tuple[Location, str, dict[str, str]]:
+        """Return where a request goes, and its URL and headers, signed.
+
+        Raises:
+            UserError: the credentials of this node are broken.
+        """
+        location = self._location(call.bucket)
+        url = location.url(call.key, call.query)
+        headers = {"Accept-Encoding": "identity", **await self._sign(call, location, url)}
+        return location, url, headers
+
+    async def open_lane(self, location: Location) -> Lane | None:
+        """Connect to a server for many small requests; None where there is a proxy in between.
+
+        Raises:
+            OSError: the server cannot be reached, or its certificate is not trusted.
+            ForbiddenAddressError: no job may reach it.
+        """
+        if self._proxy(location) is not None:
+            return None
+        tls, name = await self._encryption(location)
+        connected = await guarded_socket(location.base)
+        loop = asyncio.get_running_loop()
+        try:
+            _, lane = await loop.create_connection(
+                partial(Lane, self._silence_seconds), sock=connected, ssl=tls, server_hostname=name
+            )
+        except BaseException:
+            connected.close()
+            raise
+        return lane
+
+    async def open_pipe(self, location: Location) -> Pipe | None:
+        """Connect to a server for large ranges; else as ``open_lane``."""
+        if self._proxy(location) is not None:
+            return None
+        tls, name = await self._encryption(location)
+        connected = await guarded_socket(location.base)
+
+        def finish() -> Pipe:
+            connected.settimeout(self._silence_seconds)
+            secured = connected
+            if tls is not None:
+                secured = tls.wrap_socket(connected, server_hostname=name)
+            secured.setblocking(True)
+            return Pipe(secured, self._silence_seconds)
+
+        try:
+            return await run_to_end(self.pipe_threads, finish)
+        except BaseException:
+            connected.close()
+            raise
+
+    async def _encryption(self, location: Location) -> tuple[ssl.SSLContext | None, str | None]:
+        parts = urlsplit(location.base)
+        if parts.scheme != "https":
+            return None, None
+        if self._tls is None:
+            self._tls = await run_to_end(self.executor, ssl.create_default_context)
+        return self._tls, parts.hostname
+
     def region_of(self, bucket: Bucket) -> str:
         """Return the region in which AWS was found to keep a bucket; empty for other servers."""
-        location = self._regions.get(bucket.location.base, bucket.location)
+        location = self._location(bucket)
         return location.region if location.is_aws else ""
 
     async def pause(self, attempt: int) -> None:
@@ -234,9 +355,7 @@ class S3Client:
             await self.pause(attempt - 1)
 
     async def _send(self, call: Call) -> aiohttp.ClientResponse:
-        location = self._regions.get(call.bucket.location.base, call.bucket.location)
-        url = location.url(call.key, call.query)
-        headers = {"Accept-Encoding": "identity", **await self._sign(call, location, url)}
+        location, url, headers = await self.prepare(call)
         return await self._session.request(
             call.method,
             URL(url, encoded=True),
@@ -246,6 +365,9 @@ class S3Client:
             allow_redirects=False,
             proxy=self._proxy(location),
         )
+
+    def _location(self, bucket: Bucket) -> Location:
+        return self._regions.get(bucket.location.base, bucket.location)
 
     def _proxy(self, location: Location) -> str | None:
         """Return the proxy for a bucket, after a look at its host; both are looked up once."""
@@ -267,9 +389,11 @@ class S3Client:
             credentials=credentials,
             region=location.region,
             now_ns=self._clock.now_ns(),
+            body_digest=call.body_digest,
         )
         # The signature covers the body, and hashing a large one takes a while.
-        return await run_to_end(self.executor, sign) if call.body else sign()
+        must_hash = call.body and not call.body_digest
+        return await run_to_end(self.executor, sign) if must_hash else sign()
 
     def _learn_region(self, error: ServiceError, location: Location) -> bool:
         """Remember the region that AWS says a bucket is in; False when that is not news."""
@@ -301,8 +425,9 @@ class S3Client:
 
 def unanswered(operation: str, cause: Exception) -> ServiceError:
     """Return the error for a request whose answer did not come, or broke off."""
-    reason = " ".join(str(cause).split()) or type(cause).__name__
-    return ServiceError(operation=operation, status=0, code="ServiceUnavailable", reason=reason)
+    return ServiceError(
+        operation=operation, status=0, code="ServiceUnavailable", reason=why_unanswered(cause)
+    )
 
 
 async def _error_of(call: Call, response: aiohttp.ClientResponse) -> ServiceError:

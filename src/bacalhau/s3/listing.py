@@ -27,12 +27,13 @@ if TYPE_CHECKING:
     from bacalhau.models.specs.s3 import S3Params
     from bacalhau.s3.client import Bucket, S3Client
 
-MAX_OBJECTS = 1_000_000
 PAGE_SIZE = 1_000
 
 
-async def plan_objects(client: S3Client, bucket: Bucket, params: S3Params) -> InputPlan:
-    """List what the parameters name.
+async def plan_objects(
+    client: S3Client, bucket: Bucket, params: S3Params, max_objects: int
+) -> InputPlan:
+    """List what the parameters name, which must not be more than ``max_objects``.
 
     Raises:
         ServiceError: the server refuses, or has no such object; an empty prefix is no error.
@@ -41,7 +42,7 @@ async def plan_objects(client: S3Client, bucket: Bucket, params: S3Params) -> In
     """
     if not is_single(params.key):
         prefix = listing_prefix(params.key)
-        return await _plan_prefix(client, bucket, params, prefix=prefix, base=prefix)
+        return await _plan_prefix(client, bucket, params, max_objects, prefix=prefix, base=prefix)
     checksum = ExpectedChecksum(params.checksum_sha256) if params.checksum_sha256 else None
     try:
         facts = await client.head(
@@ -53,7 +54,13 @@ async def plan_objects(client: S3Client, bucket: Bucket, params: S3Params) -> In
         raise
     if (facts.content_type or "").startswith("application/x-directory"):
         return await _plan_prefix(
-            client, bucket, params, prefix=f"{params.key}/", base=params.key, name=params.key
+            client,
+            bucket,
+            params,
+            max_objects,
+            prefix=f"{params.key}/",
+            base=params.key,
+            name=params.key,
         )
     if checksum is not None and checksum.agrees_with(facts.checksum_sha256) is False:
         raise checksum_mismatch(params, facts.checksum_sha256)
@@ -93,7 +100,14 @@ async def _find_out_more(client: S3Client, bucket: Bucket, key: str, missing: Se
 
 
 async def _plan_prefix(
-    client: S3Client, bucket: Bucket, params: S3Params, *, prefix: str, base: str, name: str = ""
+    client: S3Client,
+    bucket: Bucket,
+    params: S3Params,
+    max_objects: int,
+    *,
+    prefix: str,
+    base: str,
+    name: str = "",
 ) -> InputPlan:
     """List a prefix; ``name`` is the key of an object that stands for the directory above it."""
     try:
@@ -112,12 +126,13 @@ async def _plan_prefix(
             select = partial(_matching, page, pattern, len(prefix))
             kept = await run_to_end(client.executor, select)
         objects += [await _with_size(client, bucket, item) for item in kept]
-        if len(objects) > MAX_OBJECTS:
+        if len(objects) > max_objects:
             raise UserError(
-                f"s3://{params.bucket}/{params.key} has more than {MAX_OBJECTS} objects",
+                f"s3://{params.bucket}/{params.key} has more than {max_objects} objects",
                 code=BAD_REQUEST,
                 component=COMPONENT,
-                hint="choose fewer with Key and Filter",
+                hint="choose fewer with Key and Filter, or raise "
+                "InputSources.Types.S3.MaxObjects on the node",
             )
     warnings = () if objects else (f"s3://{params.bucket}/{params.key}: no objects matched",)
     if name and not objects:

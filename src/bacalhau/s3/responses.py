@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 from bacalhau.s3.keys import ListedObject
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _HEAD_CODES = {
     301: "MovedPermanently",
@@ -164,14 +164,41 @@ def completion_error(operation: str, body: bytes) -> ServiceError | None:
     return parse_error(operation, 500, {}, body)
 
 
-def completion_request(etags: list[str]) -> bytes:
-    """Write the request that joins the parts of an upload, in order."""
+def completion_request(parts: Sequence[tuple[str, str]]) -> bytes:
+    """Write the request that joins the parts of an upload, in order.
+
+    Each part is its ETag, and its SHA-256 in base64 where it was sent along, or else empty.
+    """
     root = ElementTree.Element("CompleteMultipartUpload")
-    for number, etag in enumerate(etags, start=1):
+    for number, (etag, checksum) in enumerate(parts, start=1):
         part = ElementTree.SubElement(root, "Part")
         ElementTree.SubElement(part, "PartNumber").text = str(number)
         ElementTree.SubElement(part, "ETag").text = etag
+        if checksum:
+            ElementTree.SubElement(part, "ChecksumSHA256").text = checksum
     return ElementTree.tostring(root)
+
+
+def parse_uploads(body: bytes) -> list[tuple[str, str]]:
+    """Read which uploads were begun and not completed, asked for without ``encoding-type``.
+
+    (Ceph encodes the keys when it is asked to, but does not say so.)
+
+    Returns:
+        Keys and ids of uploads.
+
+    Raises:
+        MalformedResponseError: the answer is something else.
+    """
+    root = _parse(body)
+    if _name(root) != "ListMultipartUploadsResult":
+        raise MalformedResponseError(f"expected a ListMultipartUploadsResult, got {_name(root)}")
+    uploads = (
+        {_name(field): field.text or "" for field in item}
+        for item in root
+        if _name(item) == "Upload"
+    )
+    return [(fields.get("Key", ""), fields.get("UploadId", "")) for fields in uploads]
 
 
 def _entry(item: ElementTree.Element, is_encoded: bool) -> ListedObject:

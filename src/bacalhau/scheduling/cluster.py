@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from bacalhau.lifecycle.connection import Presence
 from bacalhau.models import Membership, NodeID, Resources
+from bacalhau.protocol.messages import HeldInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 class NodeView(msgspec.Struct, frozen=True, kw_only=True):
-    """One compute node: what it offers, and how much of it is booked by live executions."""
+    """One compute node: what it offers, and how much of it is booked by live executions.
+
+    ``held`` is what it has of inputs, by their fingerprints.
+    """
 
     node_id: NodeID
     presence: Presence
@@ -25,6 +30,7 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     publishers: frozenset[str]
     capacity: Resources
     booked: Resources
+    held: Mapping[str, HeldInput] = {}
 
 
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):

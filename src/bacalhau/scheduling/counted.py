@@ -1,10 +1,14 @@
 """Scheduling of batch and service jobs (spec orchestration.md 2.9).
 
 Both keep a number of executions: a batch job until as many have completed, a service for ever.
+Each works on a partition of its own, from 0, which passes to its replacement when it ends without a
+result (spec orchestration.md 11.3).
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from bacalhau.lifecycle import events
@@ -13,17 +17,21 @@ from bacalhau.lifecycle import job as job_lifecycle
 from bacalhau.models import ComputeState, Event, Execution
 from bacalhau.scheduling import deadlines
 from bacalhau.scheduling.feasibility import closed_nodes, count_attempts
+from bacalhau.scheduling.locality import Stock, patience_of, tells_of_wait, wait_text
 from bacalhau.scheduling.look import Look
-from bacalhau.scheduling.ranking import choose
+from bacalhau.scheduling.ranking import Chooser
 from bacalhau.scheduling.requirements import requirements_of
 from bacalhau.scheduling.shortage import shortage_event, shortage_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from bacalhau.lifecycle.changes import JobDraft
-    from bacalhau.scheduling.feasibility import Verdict
+    from bacalhau.models import NodeID
+    from bacalhau.scheduling.feasibility import Attempts, Verdict
+    from bacalhau.scheduling.locality import Patience, Wait
     from bacalhau.scheduling.plan import Claim, Context, Plan
+    from bacalhau.scheduling.ranking import Choice
     from bacalhau.scheduling.requirements import Requirements
 
 
@@ -59,19 +67,73 @@ class _CountedLook(Look):
             return
         wanted = requirements_of(self.draft.job)
         attempts = count_attempts(self.draft.executions)
-        candidates = self.context.cluster.candidates()
-        chosen, verdicts = choose(candidates, wanted, attempts, missing, self.context.draw)
-        self.verdicts = tuple(verdicts)
-        if len(chosen) < missing and not self._may_wait(verdicts):
-            self.fail(self._shortage(wanted, missing, len(chosen)))
+        patience = self._patience()
+        choice = self._choose(wanted, attempts, missing, patience)
+        self.verdicts = tuple(choice.verdicts)
+        is_short = len(choice.placed) < missing
+        if is_short and not choice.awaited and not self._may_wait(self.verdicts):
+            self.fail(self._shortage(wanted, missing, len(choice.placed)))
             return
-        for node in chosen:
-            self.place(node, wanted)
-        if len(chosen) < missing:
+        for index, node in choice.placed:
+            self.place(node, wanted, index)
+        if is_short:
             self.blocked_shape = wanted.shape(closed_nodes(attempts))
-            if not self.live():
-                why = shortage_text(missing, len(chosen), verdicts)
-                job_lifecycle.queue(self.draft, why)
+        if choice.awaited:
+            self._await_room(choice.awaited, patience)
+        elif is_short and not self.live():
+            why = shortage_text(missing, len(choice.placed), self.verdicts)
+            has_waited = tells_of_wait(self.draft.job.state.message)
+            job_lifecycle.queue(self.draft, why, anew=has_waited)
+
+    def _choose(
+        self,
+        wanted: Requirements,
+        attempts: Mapping[NodeID, Attempts],
+        missing: int,
+        patience: Patience,
+    ) -> Choice:
+        candidates = self.context.cluster.candidates()
+        chooser = Chooser(
+            candidates,
+            wanted,
+            attempts,
+            stock=Stock(self.draft.job, candidates),
+            patience=patience,
+            draw=self.context.draw,
+        )
+        return chooser.choose(islice(self._free_partitions(), missing))
+
+    def _patience(self) -> Patience:
+        job, now_ns, present = self.draft.job, self.context.now_ns, self.context.present
+        since_ns = present(self.awaited_since) if self.awaited_since else now_ns
+        limit = deadlines.queue_deadline(job, present)
+        return patience_of(job, since_ns, now_ns, self.context.locality_seconds, limit)
+
+    def _await_room(self, awaited: Sequence[Wait], patience: Patience) -> None:
+        """Wait a while for nodes that have the inputs, apart from jobs that wait for any room."""
+        assert self.blocked_shape is not None, "who waits has not found all its nodes"
+        best = max(awaited, key=lambda wait: wait.saved_bytes)
+        self.awaits_until = min(patience.until(wait.saved_bytes) for wait in awaited)
+        nodes = sorted({wait.node.node_id for wait in awaited})
+        self.blocked_shape += b" near " + " ".join(nodes).encode()
+        if self.awaited_since:
+            return
+        self.awaited_since = self.context.now_ns
+        longest = patience.until(best.saved_bytes) - self.context.now_ns
+        why = wait_text(best, longest / deadlines.SECOND)
+        if self.live():
+            self.draft.job_event(events.job_queued(self.context.now_ns, why))
+        else:
+            job_lifecycle.queue(self.draft, why, anew=True)
+
+    @abstractmethod
+    def holders(self) -> list[Execution]:
+        """Return the executions whose partitions are not to be worked on again."""
+
+    def _free_partitions(self) -> Iterator[int]:
+        """Yield the partitions that nobody works on or has done, the lowest first."""
+        held = {run.partition_index for run in self.holders()}
+        return (index for index in range(self.draft.job.count) if index not in held)
 
     def _may_wait(self, verdicts: Sequence[Verdict]) -> bool:
         """Wait for a busy node without limit, for any node as long as the queue time-out allows."""
@@ -112,6 +174,9 @@ class _BatchLook(_CountedLook):
         if covered < remaining:
             self.fill(remaining - covered)
 
+    def holders(self) -> list[Execution]:
+        return [*self.live(), *self.completed()]
+
 
 class _ServiceLook(_CountedLook):
     """Wants as many running executions as the job counts, whatever became of earlier ones."""
@@ -120,6 +185,9 @@ class _ServiceLook(_CountedLook):
         covered = self.trim(self.draft.job.count)
         if covered < self.draft.job.count:
             self.fill(self.draft.job.count - covered)
+
+    def holders(self) -> list[Execution]:
+        return self.live()
 
 
 def _is_accepted(run: Execution) -> bool:

@@ -44,6 +44,9 @@ class Look(ABC):
         self.bookings: list[Booking] = []
         self.verdicts: tuple[Verdict, ...] = ()
         self.blocked_shape: bytes | None = None
+        begun = (item.awaited_since for item in (claim.evaluation, *claim.stored))
+        self.awaited_since = min(filter(None, begun), default=0)
+        self.awaits_until: int | None = None
 
     @abstractmethod
     def reconcile(self) -> None:
@@ -60,20 +63,26 @@ class Look(ABC):
             self._give_up_lost()
             self._give_up_late()
             self.reconcile()
-        self._settle_evaluations()
+        kept = self._settle_evaluations()
         changes = None if self.draft.is_empty else self.draft.changes(guard_job=True)
         return Plan(
             changes=changes,
             bookings=tuple(self.bookings),
             blocked_shape=self.blocked_shape,
-            next_deadline_ns=deadlines.next_deadline(
-                self.draft.job,
-                self.draft.executions,
-                self.context.backstop_seconds,
-                self.context.present,
-            ),
+            kept=kept,
+            next_deadline_ns=self._next_deadline(),
             verdicts=self.verdicts,
         )
+
+    def _next_deadline(self) -> int | None:
+        moment = deadlines.next_deadline(
+            self.draft.job,
+            self.draft.executions,
+            self.context.backstop_seconds,
+            self.context.present,
+        )
+        moments = (moment, self.awaits_until)
+        return min((each for each in moments if each is not None), default=None)
 
     # -- what a scheduler asks ---------------------------------------------------------
 
@@ -103,7 +112,7 @@ class Look(ABC):
 
     # -- what a scheduler does ---------------------------------------------------------
 
-    def place(self, node: NodeView, wanted: Requirements) -> None:
+    def place(self, node: NodeView, wanted: Requirements, partition_index: int = 0) -> None:
         """Create an execution on a node, which starts it if it can and may."""
         job, now_ns = self.draft.job, self.context.now_ns
         run = Execution(
@@ -112,6 +121,7 @@ class Look(ABC):
             eval_id=self.claim.evaluation.id,
             node_id=node.node_id,
             job_id=job.id,
+            partition_index=partition_index,
             desired_state=State[DesiredState](state_type=DesiredState.RUNNING),
             compute_state=State[ComputeState](state_type=ComputeState.NEW),
             revision=1,
@@ -151,16 +161,27 @@ class Look(ABC):
 
     # -- evaluations -------------------------------------------------------------------
 
-    def _settle_evaluations(self) -> None:
+    def _settle_evaluations(self) -> Evaluation | None:
         """Keep one evaluation while the job waits for capacity; drop the others."""
-        kept = self.claim.evaluation if self.blocked_shape is not None else None
+        now_ns = self.context.now_ns
+        claimed = self.claim.evaluation if self.blocked_shape is not None else None
         for evaluation in self.claim.stored:
-            if kept is None or evaluation.id != kept.id:
-                self._store(evaluation, EvaluationStatus.COMPLETE)
-        if kept is not None and kept.status is not EvaluationStatus.BLOCKED:
-            self._store(kept, EvaluationStatus.BLOCKED)
-
-    def _store(self, evaluation: Evaluation, status: EvaluationStatus) -> None:
-        self.draft.evaluate(
-            msgspec.structs.replace(evaluation, status=status, modify_time=self.context.now_ns)
+            if claimed is None or evaluation.id != claimed.id:
+                self.draft.evaluate(
+                    msgspec.structs.replace(
+                        evaluation, status=EvaluationStatus.COMPLETE, modify_time=now_ns
+                    )
+                )
+        if claimed is None:
+            return None
+        standing = (EvaluationStatus.BLOCKED, self.awaited_since)
+        if (claimed.status, claimed.awaited_since) == standing:
+            return claimed
+        kept = msgspec.structs.replace(
+            claimed,
+            status=EvaluationStatus.BLOCKED,
+            awaited_since=self.awaited_since,
+            modify_time=now_ns,
         )
+        self.draft.evaluate(kept)
+        return kept

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from bacalhau.scheduling.deadlines import BACKSTOP_SECONDS, as_written
+from bacalhau.scheduling.locality import LOCALITY_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,8 @@ class Context(NamedTuple):
     ``draw`` gives numbers from 0 to 1, ``new_execution_id`` fresh identifiers; both are the only
     things that are not plain values, and both come from a seed in tests. ``backstop_seconds`` is
     how late an execution may be before it is given up; ``present`` makes up for a clock that was
-    set, as in ``deadlines``.
+    set, as in ``deadlines``. ``locality_seconds`` is how long a job may at most wait for a node
+    that has its inputs while others have room.
     """
 
     cluster: Cluster
@@ -31,6 +33,7 @@ class Context(NamedTuple):
     new_execution_id: Callable[[], ExecutionID]
     backstop_seconds: float = BACKSTOP_SECONDS
     present: Present = as_written
+    locality_seconds: float = LOCALITY_SECONDS
 
 
 class Claim(NamedTuple):
@@ -57,7 +60,8 @@ class Plan(NamedTuple):
     """A decision on one job.
 
     ``changes`` is None when nothing needs to be written. ``blocked_shape`` is set when the job
-    waits for capacity: jobs of one shape are interchangeable. ``next_deadline_ns`` is when time
+    waits for capacity: jobs of one shape are interchangeable; ``kept`` is then the evaluation, as
+    it is stored, under which it waits. ``next_deadline_ns`` is when time
     alone will change something; None when it never will. ``verdicts`` has one entry for each node
     looked at, with the reason why it was not chosen.
     """
@@ -65,6 +69,7 @@ class Plan(NamedTuple):
     changes: JobChanges | None
     bookings: tuple[Booking, ...] = ()
     blocked_shape: bytes | None = None
+    kept: Evaluation | None = None
     next_deadline_ns: int | None = None
     verdicts: tuple[Verdict, ...] = ()
 

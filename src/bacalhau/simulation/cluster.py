@@ -7,7 +7,7 @@ import random
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bacalhau.lib.ids import SeededIds
-from bacalhau.models import NodeID, Resources
+from bacalhau.models import NodeID
 from bacalhau.protocol.messages import ORCHESTRATOR
 from bacalhau.simulation.clock import MachineClock
 from bacalhau.simulation.disk import CrashableExecutionStore, CrashableJobStore, Illness
@@ -105,10 +105,7 @@ class Cluster:
         self._composition = composition
         self._note = trace.note
         self._accuse = accuse
-        capacity = {
-            plan.node_id: Resources(cpu=plan.millicores / 1000, memory=plan.memory_bytes)
-            for plan in scenario.nodes
-        }
+        capacity = {plan.node_id: plan.capacity for plan in scenario.nodes}
         self.oracle = Oracle(capacity, accuse)
         self._network = SimulatedTransport(
             random.Random(f"network {scenario.seed}"), faults=scenario.network, observe=self._note

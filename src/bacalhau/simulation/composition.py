@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bacalhau.compute.service import ComputeNode
-from bacalhau.models import NodeID, NodeInfo, NodeType, Resources
+from bacalhau.models import NodeID, NodeInfo, NodeType
 from bacalhau.orchestrator.service import Orchestrator
 from bacalhau.simulation.engine import ENGINE_TYPE
+from bacalhau.simulation.inputs import SOURCE_TYPE, SimulatedCache, SimulatedSource
 from bacalhau.simulation.workspace import SimulatedWorkspace
 from bacalhau.testing.store_memory import MemoryExecutionStore, MemoryJobStore
 
@@ -64,14 +65,16 @@ class RealComposition:
         ids: Ids,
     ) -> ComputeNode:
         """Make a compute node with the options of production."""
+        cache = SimulatedCache(plan.cache_bytes)
         return ComputeNode(
             info=NodeInfo(node_id=plan.node_id, node_type=NodeType.COMPUTE),
-            capacity=Resources(cpu=plan.millicores / 1000, memory=plan.memory_bytes),
+            capacity=plan.capacity,
             store=store,
             transport=transport,
             engines={ENGINE_TYPE: engine},
-            sources={},
+            sources={SOURCE_TYPE: SimulatedSource(cache)},
             publishers={},
+            cache=cache,
             workspace=SimulatedWorkspace(),
             clock=clock,
             random=chance,

@@ -67,7 +67,7 @@ class Feature(enum.StrEnum):
     ISOLATED = "peers are cut off", "fault: (isolate|mute|deafen)"
     LOSS = "messages are lost", r" lose \S+->\S+ [^:\n]*\n"
     DOUBLED = "messages arrive twice", " copies=2"
-    OFFERED_AGAIN = "executions are offered again", "execution_offered_again"
+    AWAITED = "jobs wait for a node that has their inputs", "'Job queued. waiting up to"
     STRAY = "strays are cancelled", "execution_cancelled_as_stray"
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         NodeID,
         NodeState,
     )
+    from bacalhau.models.provenance import ExecutionProvenance
     from bacalhau.ports import (
         ExecutionStore,
         JobChanges,
@@ -336,6 +337,17 @@ class CrashableJobStore(CrashableStore):
 
         events: Sequence[JobHistory] = await self._scan(read)
         return events
+
+    async def provenance(
+        self, job_id: JobID, *, after: ExecutionID | None = None, limit: int = 0
+    ) -> Sequence[ExecutionProvenance]:
+        """List what executions have read and written."""
+
+        async def read() -> Sequence[ExecutionProvenance]:
+            return await self._disk.provenance(job_id, after=after, limit=limit)
+
+        found: Sequence[ExecutionProvenance] = await self._scan(read)
+        return found
 
     async def live_executions(self, node_id: NodeID | None = None) -> Sequence[Execution]:
         """List executions that have not ended."""

@@ -28,7 +28,9 @@ class Invariant(enum.StrEnum):
     STOPPED = "a confirmed stop is final"
     RESULTS = "there are no more results than wanted, and none after the end"
     DEMAND = "no more executions go on than wanted"
+    PARTITIONS = "each partition is worked on by one execution at a time, and done once"
     ORDER = "answers are taken in their order, and none is left out"
+    PATIENCE = "a job waits once for a node that has its inputs"
     CAPACITY = "a node never runs more than it offers"
     FINAL = "terminal states are final"
     PROGRESS = "an unfinished job has a next event"
@@ -61,6 +63,7 @@ class Oracle:
         self._executions: dict[ExecutionID, Execution] = {}
         self._executions_of: dict[JobID, dict[ExecutionID, None]] = {}
         self._evaluations: dict[EvaluationID, JobID] = {}
+        self._awaited: dict[JobID, int] = {}
         self._local: dict[tuple[NodeID, ExecutionID], ComputeState] = {}
         self._running: dict[NodeID, dict[ExecutionID, Resources]] = {}
         self._acknowledged: dict[JobID, str] = {}
@@ -82,6 +85,7 @@ class Oracle:
             else:
                 self._evaluations.pop(evaluation.id, None)
         if changes.job_id in self._jobs:
+            self._check_patience(changes)
             self._check_counts(self._jobs[changes.job_id])
             self._check_progress(changes.job_id)
 
@@ -130,9 +134,21 @@ class Oracle:
         self._executions[execution.id] = execution
         self._executions_of.setdefault(execution.job_id, {})[execution.id] = None
 
+    def _check_patience(self, changes: JobChanges) -> None:
+        """Check that a job does not begin to wait anew before all its executions were placed."""
+        before = self._awaited.get(changes.job_id, 0)
+        for evaluation in filter(is_open, changes.evaluations):
+            if evaluation.awaited_since:
+                self._awaited[changes.job_id] = evaluation.awaited_since
+        if before and self._awaited[changes.job_id] != before:
+            self._accuse(Invariant.PATIENCE, f"{self._jobs[changes.job_id].name} waits anew")
+        if changes.job_id not in self._evaluations.values():
+            self._awaited.pop(changes.job_id, None)
+
     def _check_counts(self, job: Job) -> None:
         if job.type in (JobType.BATCH, JobType.SERVICE):
             self._check_demand(job, self._all_of(job.id), job.count)
+            self._check_partitions(job)
             return
         by_node: dict[NodeID, list[Execution]] = {}
         for execution in self._all_of(job.id):
@@ -152,6 +168,20 @@ class Oracle:
                 Invariant.DEMAND,
                 f"{job.name} has {completed} results and {live} live executions of {wanted}",
             )
+
+    def _check_partitions(self, job: Job) -> None:
+        """Check that nobody shares a partition, and that all are done when the job completes."""
+        done = [
+            execution.partition_index
+            for execution in self._all_of(job.id)
+            if execution.compute_state.state_type is ComputeState.COMPLETED
+        ]
+        live = [run.partition_index for run in self._all_of(job.id) if not run.is_terminal]
+        held = sorted(live if job.type.is_long_running else done + live)
+        if len(set(held)) < len(held) or not set(held) <= set(range(job.count)):
+            self._accuse(Invariant.PARTITIONS, f"{job.name} has partitions {held} of {job.count}")
+        elif job.state.state_type is JobState.COMPLETED and len(done) < job.count:
+            self._accuse(Invariant.PARTITIONS, f"{job.name} is complete with {sorted(done)}")
 
     def _check_progress(self, job_id: JobID) -> None:
         job = self._jobs[job_id]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from bacalhau.models import JobType, NodeID
+from bacalhau.models import JobType, NodeID, Resources
 from bacalhau.protocol.messages import ORCHESTRATOR, PeerID
 from bacalhau.simulation.disk import DiskSpeed
 from bacalhau.testing.network import FAULTLESS, NetworkFaults
@@ -16,6 +17,7 @@ JOBS_MAX = 20
 FAULTS_MAX = 5
 ENDLESS_SECONDS = 1e6
 MEGABYTE = 1_000_000
+DISK_BYTES = 10**15
 _CLOCK_STEPS = (-10_800.0, -3600.0, -45.0, 45.0, 3600.0, 10_800.0)
 
 
@@ -25,6 +27,7 @@ class NodePlan:
 
     ``clock_offset_ns`` is how far its wall clock is ahead of the orchestrator's. Its engine takes
     ``start_seconds`` to begin a task and ``stop_seconds`` to end one that it is told to stop.
+    ``cache_bytes`` is what it keeps of inputs.
     """
 
     node_id: NodeID
@@ -33,6 +36,19 @@ class NodePlan:
     clock_offset_ns: int = 0
     start_seconds: float = 0.0
     stop_seconds: float = 0.0
+    cache_bytes: int = 0
+
+    @property
+    def capacity(self) -> Resources:
+        """What it offers; there is always enough disk."""
+        return Resources(cpu=self.millicores / 1000, memory=self.memory_bytes, disk=DISK_BYTES)
+
+
+class InputPlan(NamedTuple):
+    """Data that several jobs read."""
+
+    name: str
+    size_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +63,7 @@ class JobPlan:
             Who does not knows nothing of the job, and never stops it.
         stop_at: When the author asks for a stop; None for never. Jobs that would go on for ever
             always are stopped.
+        input: What its task reads; None for nothing.
     """
 
     name: str
@@ -65,6 +82,7 @@ class JobPlan:
     is_valid: bool
     repeats: bool
     stop_at: float | None
+    input: InputPlan | None = None
 
 
 class FaultKind(enum.StrEnum):
@@ -142,6 +160,7 @@ def draw_scenario(seed: int) -> Scenario:
     jobs = tuple(
         _draw_job(chance, number, span_seconds) for number in range(chance.randint(1, JOBS_MAX))
     )
+    nodes, jobs = _with_inputs(random.Random(f"inputs {seed}"), nodes, jobs)
     heal_at = span_seconds + chance.uniform(30.0, 120.0)
     peers = [ORCHESTRATOR, *(node.node_id for node in nodes)]
     count = chance.choice((0, 1, 2, 2, 3, FAULTS_MAX))
@@ -196,6 +215,26 @@ def _draw_job(chance: random.Random, number: int, span_seconds: float) -> JobPla
         is_valid=chance.random() > 0.05,
         repeats=duration == ENDLESS_SECONDS or kind.is_long_running or chance.random() < 0.5,
         stop_at=submit_at + chance.uniform(0.0, 60.0) if stops else None,
+    )
+
+
+def _with_inputs(
+    chance: random.Random, nodes: tuple[NodePlan, ...], jobs: tuple[JobPlan, ...]
+) -> tuple[tuple[NodePlan, ...], tuple[JobPlan, ...]]:
+    """Let many jobs of some scenarios read one of a few inputs, and nodes keep some of them."""
+    if chance.random() < 0.5:
+        return nodes, jobs
+    inputs = [
+        InputPlan(f"data-{number}", chance.choice((10, 300, 2000)) * MEGABYTE)
+        for number in range(chance.randint(1, 3))
+    ]
+    cache_bytes = chance.choice((500, 2500, 10_000)) * MEGABYTE
+    return (
+        tuple(replace(node, cache_bytes=cache_bytes) for node in nodes),
+        tuple(
+            replace(job, input=chance.choice(inputs)) if chance.random() < 0.7 else job
+            for job in jobs
+        ),
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bacalhau.errors import TransientError, UserError
 from bacalhau.models import (
+    InputSource,
     Job,
     ResourcesConfig,
     SpecConfig,
@@ -14,6 +15,7 @@ from bacalhau.models import (
     TimeoutConfig,
 )
 from bacalhau.simulation.engine import ENGINE_TYPE
+from bacalhau.simulation.inputs import SOURCE_TYPE
 from bacalhau.simulation.machine import MachineDownError
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from bacalhau.models import JobID
     from bacalhau.simulation.machine import Machine
     from bacalhau.simulation.oracle import Oracle
-    from bacalhau.simulation.scenario import JobPlan
+    from bacalhau.simulation.scenario import InputPlan, JobPlan
 
 RETRY_SECONDS = 1.0
 
@@ -99,6 +101,11 @@ class Author:
                 return
 
 
+def _input(plan: InputPlan) -> InputSource:
+    params = {"name": plan.name, "bytes": plan.size_bytes}
+    return InputSource(source=SpecConfig(type=SOURCE_TYPE, params=params), target="/inputs")
+
+
 def _job(plan: JobPlan) -> Job:
     engine = SpecConfig(
         type=ENGINE_TYPE if plan.is_valid else "",
@@ -111,6 +118,7 @@ def _job(plan: JobPlan) -> Job:
     task = Task(
         name="main",
         engine=engine,
+        input_sources=[_input(plan.input)] if plan.input else [],
         resources=ResourcesConfig(cpu=f"{plan.millicores}m", memory=f"{plan.memory_bytes}"),
         timeouts=TimeoutConfig(
             execution_timeout=plan.execution_timeout_seconds,

@@ -9,7 +9,7 @@ from bacalhau.models import RunOutput
 from bacalhau.ports.workspace import TaskFiles
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from bacalhau.models import Execution, ExecutionID
     from bacalhau.ports import Stream, Volume
@@ -40,6 +40,11 @@ class SimulatedWorkspace:
 
     async def keep_inputs(self, execution: Execution, volumes: tuple[Volume, ...]) -> None:
         """Do nothing."""
+
+    async def keep_list(self, execution: Execution, name: str, lines: Iterable[bytes]) -> None:
+        """Keep nothing of it."""
+        for _ in lines:
+            pass
 
     async def collect(
         self, execution: Execution, *, exit_code: int, error_message: str = ""

@@ -6,30 +6,37 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bacalhau.ports.cache import CacheOrder
-from bacalhau.s3.transfer import DigestMismatchError, Fetch, fetch
+from bacalhau.s3.transfer import DigestMismatchError, Fetch, fetch, fetch_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from bacalhau.lib.landing import Landing
     from bacalhau.ports import InputCache, PlannedObject
     from bacalhau.s3.client import Bucket, S3Client
 
 
 async def fetch_cached(
-    cache: InputCache, client: S3Client, work: Fetch, directory: Path, *, is_linked: bool
+    cache: InputCache,
+    client: S3Client,
+    work: Fetch,
+    directory: Path,
+    *,
+    fingerprint: str,
+    is_linked: bool,
 ) -> Mapping[str, bytes]:
     """Fetch as ``s3.transfer.fetch``, but only what the node does not have.
 
-    Return the SHA-256 of what went through the cache, by path.
+    Return the SHA-256 of all files, by path.
 
     Raises:
         Exception: as ``fetch``.
     """
     objects = tuple(item for item in work.objects if _is_pinned(item))
 
-    async def download(items: tuple[PlannedObject, ...], into: Path) -> None:
-        await fetch(client, replace(work, objects=items), into)
+    async def download(items: tuple[PlannedObject, ...], landing: Landing) -> None:
+        await fetch_files(client, replace(work, objects=items), landing)
 
     filled = await cache.fill(
         CacheOrder(
@@ -37,6 +44,7 @@ async def fetch_cached(
             identities=tuple(identity(work.bucket, item) for item in objects),
             directory=directory,
             download=download,
+            fingerprint=fingerprint,
             is_linked=is_linked,
         )
     )
@@ -46,9 +54,9 @@ async def fetch_cached(
             raise DigestMismatchError(digest)
         work.progress(item.size_bytes, 1)
     others = tuple(item for item in work.objects if not _is_pinned(item))
-    if others:
-        await fetch(client, replace(work, objects=others), directory)
-    return filled.digests
+    if not others:
+        return filled.digests
+    return {**filled.digests, **await fetch(client, replace(work, objects=others), directory)}
 
 
 def identity(bucket: Bucket, item: PlannedObject) -> str:

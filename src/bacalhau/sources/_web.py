@@ -18,7 +18,7 @@ from bacalhau.errors import (
     UserError,
 )
 from bacalhau.lib.backoff import Backoff
-from bacalhau.lib.outbound import ForbiddenAddressError, check_host, proxy_for
+from bacalhau.lib.outbound import ForbiddenAddressError, check_host, proxy_for, why_unanswered
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -120,9 +120,8 @@ def refusal(status: int, message: str) -> BacalhauError:
 
 def unreachable(url: str, cause: Exception) -> TransientError:
     """Return the error for a server that does not answer, or stops in the middle."""
-    reason = " ".join(str(cause).split()) or type(cause).__name__
     return TransientError(
-        f"{shown(url)} cannot be fetched: {reason}",
+        f"{shown(url)} cannot be fetched: {why_unanswered(cause)}",
         component=COMPONENT,
         hint="check that the node can reach the server",
     )

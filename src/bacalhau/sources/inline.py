@@ -84,7 +84,7 @@ class InlineSource:
         )
         path = "." if is_archive else "data"
         item = PlannedObject(key="inline", path=path, size_bytes=size, is_directory=is_archive)
-        return InputPlan(objects=(item,), is_file=not is_archive)
+        return InputPlan(objects=(item,), is_file=not is_archive, is_in_job=True)
 
     async def fetch(
         self, source: InputSource, plan: InputPlan, directory: Path, progress: Progress

@@ -113,7 +113,7 @@ class LocalSource:
             raise _missing(wanted)
         is_directory = found.is_directory if found else wanted.create_as is CreateAs.DIRECTORY
         item = PlannedObject(key=wanted.path, path=".", size_bytes=0, is_directory=is_directory)
-        return InputPlan(objects=(item,), is_file=not is_directory)
+        return InputPlan(objects=(item,), is_file=not is_directory, origin=wanted.path)
 
     async def fetch(
         self, source: InputSource, plan: InputPlan, directory: Path, progress: Progress

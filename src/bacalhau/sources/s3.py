@@ -9,9 +9,11 @@ import msgspec
 
 from bacalhau.errors import BacalhauError, Code, UserError
 from bacalhau.lib.pattern import PatternError, compile_pattern
+from bacalhau.lib.units import parse_bytes
 from bacalhau.models.decode import decode_params, ignored_params
 from bacalhau.models.problems import Problem
 from bacalhau.models.specs.s3 import S3SourceParams, source_problems
+from bacalhau.models.specs.s3_partition import partition_warnings
 from bacalhau.ports import WHOLE, Fetched
 from bacalhau.s3.access import reach
 from bacalhau.s3.checksums import ExpectedChecksum, format_digest
@@ -20,7 +22,8 @@ from bacalhau.s3.endpoints import DEFAULT_REGION, Style, has_scheme, locate
 from bacalhau.s3.failures import Subject, explained, refuse_params
 from bacalhau.s3.keys import COMPONENT, is_single
 from bacalhau.s3.listing import checksum_mismatch, plan_objects
-from bacalhau.s3.transfer import DigestMismatchError, Fetch, fetch
+from bacalhau.s3.partitions import take_part
+from bacalhau.s3.transfer import RANGE_BYTES, DigestMismatchError, Fetch, fetch
 from bacalhau.s3.trust import KEY as TRUSTED_KEY
 from bacalhau.sources._rules import (
     binds_file,
@@ -54,6 +57,10 @@ class S3Source:
         self._concurrency = settings.integer(_CONCURRENCY_KEY)
         self._read_seconds = settings.seconds("InputSources.ReadTimeout")
         self._mounts_read_only = mounts_read_only(settings)
+        self._has_file_targets = settings.flag("InputSources.Types.S3.FileTargets")
+        self._max_objects = settings.integer("InputSources.Types.S3.MaxObjects")
+        part_size = settings.text("InputSources.Types.S3.PartSize")
+        self._range_bytes = parse_bytes(part_size) if part_size else RANGE_BYTES
         self._cache = context.cache
 
     @classmethod
@@ -91,21 +98,33 @@ class S3Source:
 
     async def plan(self, source: InputSource, partition: Partition = WHOLE) -> InputPlan:
         """List and pin; see ``ports.Source``."""
-        del partition
         params = decode_params(S3SourceParams, source.source)
         subject = _subject(params)
         async with read_deadline(self._read_seconds, subject.name, COMPONENT):
             bucket, subject = await self._reach(params)
             with explained(subject):
-                plan = await plan_objects(self._client, bucket, params)
+                plan = await plan_objects(self._client, bucket, params, self._max_objects)
+            plan = await take_part(self._client.executor, plan, params, partition)
         warnings = (*_warnings(params), *plan.warnings)
         found = self._client.region_of(bucket)
         if params.region and found not in ("", params.region):
             warnings += (f"the bucket is in region {found}, not {params.region}",)
-        is_file = is_single(params.key) and all(
-            binds_file(source.target, item.path) and not item.is_directory for item in plan.objects
+        is_file = (
+            self._has_file_targets
+            and is_single(params.key)
+            and bool(plan.objects)
+            and all(
+                binds_file(source.target, item.path) and not item.is_directory
+                for item in plan.objects
+            )
         )
-        return msgspec.structs.replace(plan, warnings=warnings, is_file=is_file)
+        return msgspec.structs.replace(
+            plan,
+            warnings=warnings,
+            is_file=is_file,
+            origin=f"s3://{params.bucket}/{params.key}",
+            endpoint=subject.endpoint,
+        )
 
     async def fetch(
         self, source: InputSource, plan: InputPlan, directory: Path, progress: Progress
@@ -121,6 +140,7 @@ class S3Source:
             version=params.version_id if single else "",
             digest=checksum.digest if checksum else None,
             small_at_once=self._concurrency,
+            range_bytes=self._range_bytes,
             part_name=f".part-{self._ids.uuid()}",
             progress=progress,
         )
@@ -128,20 +148,29 @@ class S3Source:
             await self._cache.make_room(plan.size_bytes, directory)
         with disk(directory, plan.size_bytes, COMPONENT), explained(subject):
             try:
-                digests = await self._transfer(work, directory)
+                digests = await self._transfer(work, directory, plan.fingerprint)
             except DigestMismatchError as exc:
                 raise checksum_mismatch(params, format_digest(exc.digest)) from exc
         return Fetched(
             volume=volume(source, plan, directory, read_only=self._mounts_read_only),
             digests=digests,
+            versions=work.versions,
         )
 
-    async def _transfer(self, work: Fetch, directory: Path) -> Mapping[str, bytes]:
+    async def _transfer(
+        self, work: Fetch, directory: Path, fingerprint: str
+    ) -> Mapping[str, bytes]:
         if self._cache is None:
-            await fetch(self._client, work, directory)
-            return {}
+            return await fetch(self._client, work, directory)
         linked = self._mounts_read_only
-        return await fetch_cached(self._cache, self._client, work, directory, is_linked=linked)
+        return await fetch_cached(
+            self._cache,
+            self._client,
+            work,
+            directory,
+            fingerprint=fingerprint,
+            is_linked=linked,
+        )
 
     async def _reach(self, params: S3SourceParams) -> tuple[Bucket, Subject]:
         return await reach(
@@ -194,6 +223,7 @@ def _warnings(params: S3SourceParams) -> Iterator[str]:
     """Yield what has no effect, or is not meant as it is written."""
     if params.endpoint and not has_scheme(params.endpoint):
         yield f'Endpoint "{params.endpoint}" has no http:// or https://; one is assumed'
+    yield from partition_warnings(params.partition)
     if is_single(params.key):
         if params.filter:
             yield f'Filter is ignored, because "{params.key}" is a single object'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 from concurrent.futures import ThreadPoolExecutor
@@ -59,6 +60,28 @@ class _Facts:
     etag: str
 
 
+class _HashedFile:
+    """An open file that grows; ``digest`` is the SHA-256 of what is in it. All methods block."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._hash = hashlib.sha256()
+        self.size_bytes = 0
+
+    def append(self, data: bytearray) -> None:
+        write_at(self._descriptor, data, self.size_bytes)
+        self._hash.update(data)
+        self.size_bytes += len(data)
+
+    def clear(self) -> None:
+        os.ftruncate(self._descriptor, 0)
+        self._hash = hashlib.sha256()
+        self.size_bytes = 0
+
+    def digest(self) -> bytes:
+        return self._hash.digest()
+
+
 class UrlSource:
     """Downloads files."""
 
@@ -107,12 +130,16 @@ class UrlSource:
         async with read_deadline(self._read_seconds, shown(url), COMPONENT):
             facts = await self._facts(url)
         name = facts.name or self._ids.uuid()
-        item = PlannedObject(key=url, path=name, size_bytes=facts.size_bytes or 0, etag=facts.etag)
-        unknown = f"{shown(url)}: the server does not tell the size"
+        place = shown(url)
+        item = PlannedObject(
+            key=place, path=name, size_bytes=facts.size_bytes or 0, etag=facts.etag
+        )
+        unknown = f"{place}: the server does not tell the size"
         return InputPlan(
             objects=(item,),
             warnings=(unknown,) if facts.size_bytes is None else (),
             is_file=binds_file(source.target, name),
+            origin=place,
         )
 
     async def fetch(
@@ -124,13 +151,17 @@ class UrlSource:
         with disk(directory, item.size_bytes, COMPONENT), closing(Tree(directory)) as tree:
             descriptor = tree.create(part)
             try:
-                await self._download(item, descriptor, progress)
+                file = _HashedFile(descriptor)
+                await self._download(_url(source.source), item, file, progress)
                 tree.place(part, item.path)
             finally:
                 os.close(descriptor)
                 tree.discard(part)
         progress(0, 1)
-        return Fetched(volume=volume(source, plan, directory, read_only=self._read_only))
+        return Fetched(
+            volume=volume(source, plan, directory, read_only=self._read_only),
+            digests={item.path: file.digest()},
+        )
 
     async def _facts(self, url: str) -> _Facts:
         attempt = 0
@@ -162,31 +193,29 @@ class UrlSource:
             total = answer.response.headers.get("Content-Range", "").rpartition("/")[2]
             return _facts(answer, int(total) if total.isascii() and total.isdigit() else None)
 
-    async def _download(self, item: PlannedObject, descriptor: int, progress: Progress) -> None:
+    async def _download(
+        self, url: str, item: PlannedObject, file: _HashedFile, progress: Progress
+    ) -> None:
         waiting = bytearray()
-        position = 0
-        async with aclosing(self._chunks(item)) as chunks:
+        async with aclosing(self._chunks(url, item)) as chunks:
             async for start, chunk in chunks:
-                if start != position + len(waiting):  # the server began again
-                    position, waiting = start, bytearray()
-                    os.ftruncate(descriptor, 0)
+                if start != file.size_bytes + len(waiting):  # the server began again
+                    waiting = bytearray()
+                    file.clear()
                 waiting += chunk
                 progress(len(chunk), 0)
                 if len(waiting) >= _WRITE_BYTES:
-                    await run_to_end(
-                        self._executor, partial(write_at, descriptor, waiting, position)
-                    )
-                    position += len(waiting)
+                    await run_to_end(self._executor, partial(file.append, waiting))
                     waiting = bytearray()
-        await run_to_end(self._executor, partial(write_at, descriptor, waiting, position))
+        await run_to_end(self._executor, partial(file.append, waiting))
 
-    async def _chunks(self, item: PlannedObject) -> AsyncGenerator[tuple[int, bytes]]:
+    async def _chunks(self, url: str, item: PlannedObject) -> AsyncGenerator[tuple[int, bytes]]:
         """Yield positions and bytes; a broken download goes on, or begins again at position 0."""
         position, etag, failures = 0, item.etag, 0
         while True:
             begun_at = position
             try:
-                async with self._web.request("GET", item.key, _resume(position, etag)) as answer:
+                async with self._web.request("GET", url, _resume(position, etag)) as answer:
                     response = answer.response
                     if response.status not in (200, 206):
                         raise _fetch_refusal(response, item)
@@ -199,7 +228,7 @@ class UrlSource:
                 _check_size(item, position, is_complete=True)
                 return
             except (aiohttp.ClientError, TimeoutError) as exc:
-                error = unreachable(item.key, exc)
+                error = unreachable(url, exc)
             except TransientError as exc:
                 error = exc
             failures = 1 if position - begun_at >= _WRITE_BYTES else failures + 1

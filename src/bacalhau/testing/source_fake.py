@@ -11,6 +11,7 @@ It waits through the event loop only, so that it runs in a simulation. Parameter
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -94,7 +95,8 @@ class FakeSource:
         return InputPlan(
             objects=tuple(
                 PlannedObject(key=path, path=path, size_bytes=size) for path, size in sizes.items()
-            )
+            ),
+            origin="fake",
         )
 
     async def fetch(
@@ -115,7 +117,10 @@ class FakeSource:
                 (directory / path).write_text(text)
         progress(plan.size_bytes, len(plan.objects))
         self.fetched.append(directory)
-        return Fetched(volume=Volume(path=directory, target=source.target))
+        digests = {
+            path: hashlib.sha256(text.encode()).digest() for path, text in params.files.items()
+        }
+        return Fetched(volume=Volume(path=directory, target=source.target), digests=digests)
 
 
 async def _wait(seconds: float) -> None:

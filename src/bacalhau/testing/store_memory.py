@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bacalhau.lifecycle.changes import JobSnapshot
+from bacalhau.models.provenance import ExecutionProvenance
 from bacalhau.models.selectors import matches
 from bacalhau.ports.guards import (
     ExecutionHead,
@@ -31,7 +32,7 @@ from bacalhau.protocol.messages import ORCHESTRATOR, StoredMessage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bacalhau.lifecycle.changes import JobChanges
+    from bacalhau.lifecycle.changes import JobChanges, ProvenanceDraft
     from bacalhau.models import (
         Evaluation,
         EvaluationID,
@@ -82,6 +83,20 @@ class _StoredJob:
         self.head = head
         self.executions: dict[ExecutionID, Execution] = {}
         self.history: list[JobHistory] = []
+        self.provenance: dict[ExecutionID, ExecutionProvenance] = {}
+
+    def record(self, draft: ProvenanceDraft) -> None:
+        """Store what a draft tells of an execution; what it does not tell stays."""
+        execution_id = draft.execution_id
+        known = self.provenance.get(execution_id)
+        if known is None:
+            node_id = self.executions[execution_id].node_id
+            known = ExecutionProvenance(execution_id=execution_id, node_id=node_id)
+        inputs = known.inputs if draft.inputs is None else list(draft.inputs)
+        outputs = known.outputs if draft.outputs is None else draft.outputs
+        self.provenance[execution_id] = msgspec.structs.replace(
+            known, inputs=inputs, outputs=outputs
+        )
 
 
 class MemoryJobStore:
@@ -129,6 +144,8 @@ class MemoryJobStore:
             self._put_execution(stored, execution)
         for evaluation in changes.evaluations:
             self._put_evaluation(evaluation)
+        for provenance in changes.provenance:
+            stored.record(provenance)
         for node_id, message in changes.messages:
             self._outbox.append(node_id, message)
         return head.generation
@@ -190,6 +207,17 @@ class MemoryJobStore:
         stored = self._jobs.get(job_id)
         entries = stored.history[max(after, 0) :] if stored else []
         return entries[:limit] if limit else entries
+
+    async def provenance(
+        self, job_id: JobID, *, after: ExecutionID | None = None, limit: int = 0
+    ) -> Sequence[ExecutionProvenance]:
+        """Return what executions of a job have read and written."""
+        stored = self._jobs.get(job_id)
+        order = list(stored.executions) if stored else []
+        begin = order.index(after) + 1 if after in order else 0
+        known = stored.provenance if stored else {}
+        found = [known[each] for each in order[begin:] if each in known]
+        return found[: limit or None]
 
     async def live_executions(self, node_id: NodeID | None = None) -> Sequence[Execution]:
         """Return executions that have not ended."""

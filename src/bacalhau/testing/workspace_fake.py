@@ -14,7 +14,7 @@ from bacalhau.ports.workspace import TaskFiles
 from bacalhau.protocol.messages import LogFrame
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
     from bacalhau.models import Execution, ExecutionID
     from bacalhau.protocol.messages import LogRequest
@@ -40,10 +40,12 @@ class FakeDisk:
     Attributes:
         files: What is kept of each execution.
         resumed: Each time that an execution was opened with what was there of it.
+        lists: The lists about executions, by their names.
     """
 
     files: dict[ExecutionID, _Files] = field(default_factory=dict)
     resumed: list[ExecutionID] = field(default_factory=list)
+    lists: dict[tuple[ExecutionID, str], bytes] = field(default_factory=dict)
 
     def leftovers(self) -> list[ExecutionID]:
         """Return the executions whose inputs or results are still there, sorted."""
@@ -132,6 +134,13 @@ class FakeWorkspace:
         await asyncio.sleep(0)
         if not self._is_crashed:
             self.disk.files[execution.id].volumes = volumes
+
+    async def keep_list(self, execution: Execution, name: str, lines: Iterable[bytes]) -> None:
+        """Keep a list about an execution."""
+        written = b"".join(lines)
+        await asyncio.sleep(0)
+        if not self._is_crashed:
+            self.disk.lists[execution.id, name] = written
 
     async def collect(
         self, execution: Execution, *, exit_code: int, error_message: str = ""

@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
 from bacalhau.compute.bidding import BidPolicy
+from bacalhau.compute.inputs import Share
 from bacalhau.compute.options import ComputeOptions
 from bacalhau.compute.plugins import Plugins
 from bacalhau.compute.probe_command import ask_command
@@ -281,7 +282,9 @@ async def test_a_bid_asks_both() -> None:
         return web.json_response({"ShouldBid": False, "Reason": "the service is against it"})
 
     async with service(handle) as url:
-        bid = await policy(probe_exec="grep -q fake && exit 3", probe_http=url).judge(job())
+        bid = await policy(probe_exec="grep -q fake && exit 3", probe_http=url).judge(
+            job(), Share()
+        )
     assert bid.reasons == (
         'this node does not accept jobs where external command "grep -q fake && exit 3" '
         "returns exit code 3",
@@ -290,11 +293,11 @@ async def test_a_bid_asks_both() -> None:
 
 
 async def test_a_bid_that_nobody_is_against() -> None:
-    assert (await policy(probe_exec="exit 0").judge(job())).reasons == ()
+    assert (await policy(probe_exec="exit 0").judge(job(), Share())).reasons == ()
 
 
 async def test_a_job_that_is_too_large_to_be_judged_is_refused() -> None:
-    bid = await policy(probe_exec="exit 0").judge(job(Arguments=["x"] * 1001))
+    bid = await policy(probe_exec="exit 0").judge(job(Arguments=["x"] * 1001), Share())
     assert bid.reasons == ("this node does not accept jobs with lists of more than 1000 elements",)
 
 
@@ -304,6 +307,6 @@ async def test_nobody_is_asked_about_a_job_that_does_not_fit(tmp_path: Path) -> 
     huge = msgspec.structs.replace(
         huge, resources=msgspec.structs.replace(huge.resources, cpu="1000")
     )
-    bid = await policy(probe_exec=f"touch {asked}").judge(make_job(task=huge))
+    bid = await policy(probe_exec=f"touch {asked}").judge(make_job(task=huge), Share())
     assert "insufficient resources" in bid.reasons[0]
     assert not asked.exists()

@@ -114,13 +114,26 @@ class TestParameters:
         run, sink = runs.make(spec, env={"A": "1"})
         assert await output_of(engine, run, sink) == printed + "\n"
 
+    async def test_a_program_that_the_image_lacks_is_named(
+        self, engine: DockerEngine, bench: DockerBench, runs: Runs
+    ) -> None:
+        spec = bench.script("", Entrypoint=["no-such-program"])
+        run, _ = runs.make(spec)
+        with pytest.raises(ExecutionError) as caught:
+            await finish(engine, run)
+        assert caught.value.message == (
+            "failed to start container: executable file not found: the image"
+            f' "{spec.params["Image"]}" has no program "no-such-program"'
+        )
+        assert "Entrypoint" in caught.value.hint
+
     async def test_a_program_that_may_not_run_is_a_failure_to_start(
         self, engine: DockerEngine, bench: DockerBench, runs: Runs
     ) -> None:
         run, _ = runs.make(bench.script("", Entrypoint=["/etc"]))
         with pytest.raises(ExecutionError, match="failed to start container") as caught:
             await finish(engine, run)
-        assert "Permission denied" in caught.value.message
+        assert "permission denied" in caught.value.message
 
     async def test_a_program_that_ends_with_127_itself_is_a_result(
         self, engine: DockerEngine, bench: DockerBench, runs: Runs

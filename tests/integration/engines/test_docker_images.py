@@ -86,6 +86,33 @@ class TestImages:
         reason = await engine.refusal(task, RESOURCES)
         assert reason.startswith("support the available image platforms [linux/riscv64] (supports")
 
+    @pytest.mark.parametrize("policy", ["IfNotPresent", "Never"])
+    async def test_an_image_built_here_for_another_platform_is_named_with_both(
+        self,
+        engine: DockerEngine,
+        runs: Runs,
+        docker_daemon: DockerDaemon,
+        docker_registry: str,
+        policy: str,
+    ) -> None:
+        publish_foreign_image(docker_registry, "team/arm", "1", "linux/arm64")
+        docker_daemon.request(
+            "POST", "/images/create", fromImage=f"{docker_registry}/team/arm:1", tag="1"
+        )
+        built = f"{docker_registry}/team/built-here"
+        docker_daemon.request(
+            "POST", f"/images/{docker_registry}/team/arm:1/tag", repo=built, tag="1"
+        )
+        task = task_of(f"{built}:1", PullPolicy=policy)
+        reason = await engine.refusal(task, RESOURCES)
+        assert reason.startswith("support the available image platforms [linux/arm64] (supports")
+        run, _ = runs.make(task.engine)
+        with pytest.raises(ExecutionError) as caught:
+            await finish(engine, run)
+        assert caught.value.code == "ImagePlatform"
+        assert f'the image "{built}:1" is for linux/arm64, and' in caught.value.message
+        assert "--platform" in caught.value.hint
+
     async def test_a_registry_that_is_away_is_no_fault_of_the_image(
         self, engine: DockerEngine
     ) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bacalhau.engines import _disk_limit
 from bacalhau.engines.docker import DockerEngine
 from bacalhau.errors import ExecutionError
 from bacalhau.models import Resources
@@ -73,6 +74,19 @@ class TestDisk:
         run, _ = runs.make(bench.script(script), outputs=("/outputs",))
         with pytest.raises(ExecutionError, match="disk limit exceeded"):
             await finish(engine, dataclasses.replace(run, disk_bytes=20 * MB))
+
+    async def test_a_task_that_ends_before_it_is_measured_has_failed_too(
+        self, engine: DockerEngine, bench: DockerBench, runs: Runs, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(_disk_limit, "_FIRST_SECONDS", 60.0)
+        for place in ("/outputs/file", "/file"):
+            script = f"head -c 30000000 /dev/zero > {place}"
+            run, _ = runs.make(bench.script(script), outputs=("/outputs",))
+            with pytest.raises(ExecutionError) as caught:
+                await finish(engine, dataclasses.replace(run, disk_bytes=20 * MB))
+            assert caught.value.message == (
+                "disk limit exceeded: the task has written 30 MB, and 20 MB are allowed"
+            )
 
     async def test_a_task_that_stays_below_is_left_alone(
         self, engine: DockerEngine, bench: DockerBench, runs: Runs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -67,6 +68,19 @@ async def test_the_operator_can_have_a_return_told_as_v15_tells_it(
         assert await finish(engine, returning) == TaskExit(exit_code=-1)
         exiting, _ = runs.make(bench.say("hi", exit_code=0))
         assert await finish(engine, exiting) == TaskExit(exit_code=0)
+
+
+@pytest.mark.parametrize("lost", ["wasm", "wasm/compiled"])
+async def test_files_of_the_engine_that_are_gone_fail_the_task_and_hold_up_nothing(
+    engine: WasmEngine, bench: WasmBench, runs: Runs, tmp_path: Path, lost: str
+) -> None:
+    first, _ = runs.make(bench.say("hi"))
+    await finish(engine, first)
+    shutil.rmtree(tmp_path / "node" / "engines" / lost)
+    second, _ = runs.make(bench.say("hi"))
+    with pytest.raises(TransientError) as caught:
+        await finish(engine, second)
+    assert str(tmp_path / "node" / "engines") in caught.value.message
 
 
 async def test_keys_of_parameters_match_in_any_case(
@@ -353,6 +367,16 @@ class TestFiles:
             again = dataclasses.replace(made, engine=spec)
             assert await finish(engine, again) == TaskExit(exit_code=0)
         assert (root / "sub" / "new").read_text() == "new"
+
+    async def test_a_module_that_has_written_too_much_has_failed(
+        self, engine: WasmEngine, bench: WasmBench, runs: Runs
+    ) -> None:
+        outputs = ("/outputs",)
+        run, _ = runs.make(bench.copy("/outputs/in", "/outputs/out"), outputs=outputs)
+        (run.outputs[0].path / "in").write_bytes(b"x" * 80_000)
+        with pytest.raises(ExecutionError, match="disk limit exceeded") as caught:
+            await finish(engine, dataclasses.replace(run, disk_bytes=100_000))
+        assert caught.value.code == "DiskLimitExceeded"
 
     async def test_a_module_that_writes_more_than_it_asked_for_is_ended(
         self, engine: WasmEngine, bench: WasmBench, runs: Runs

@@ -11,12 +11,12 @@ from bacalhau.testing import s3_server
 from tests.support.docker import docker_daemon, docker_registry
 from tests.support.engines import compile_text
 from tests.support.env import Env, open_env
-from tests.support.s3 import s3_objects
+from tests.support.s3 import rgw_objects, s3_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["docker_daemon", "docker_registry", "s3_objects"]
+__all__ = ["docker_daemon", "docker_registry", "rgw_objects", "s3_objects"]
 
 REPOSITORY = Path(__file__).parents[3]
 WORDCOUNT = REPOSITORY / "examples" / "wordcount" / "wordcount.wat"

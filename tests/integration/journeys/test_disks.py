@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import shutil
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bacalhau.errors import TransientError
-from bacalhau.models import JobState, JobType
+from bacalhau.models import JobState, JobType, SpecConfig, Task
 from tests.integration.journeys.test_restarts import has_printed, make_job, state_of, wasm_task
 from tests.support.docker import unavailable
+from tests.support.engines import compile_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +34,16 @@ FLAGS = (
 )
 SUBMISSIONS = 5000
 SHORT = ("say", "hi", "", "0")
+NOISY = """(module
+  (import "wasi_snapshot_preview1" "fd_write"
+    (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "\\10\\00\\00\\00\\00\\80\\00\\00")
+  (func (export "_start")
+    (loop $for_ever
+      (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+      (br $for_ever))))"""
+"""A module that prints zeros, 32 KiB at a time, until it is stopped."""
 
 
 @pytest.fixture
@@ -125,6 +137,27 @@ def test_a_full_disk_is_told_and_nothing_accepted_is_lost(
         ballast.unlink()
     with env.client() as client:
         wait_completed(env, client, [running, *accepted])
+        later = client.submit(make_job(JobType.BATCH, wasm_task(*SHORT))).job_id
+        wait_completed(env, client, [later])
+    assert "Traceback" not in node.log.read_text()
+
+
+def test_a_task_that_fills_the_disk_fails_and_holds_up_nothing_else(env: Env, disk: Path) -> None:
+    """The node could not even store that it has failed, had its output not made room."""
+    node = env.start_node(*FLAGS, data=disk / "node")
+    module = base64.b64encode(compile_text(NOISY)).decode()
+    url = f"data:application/wasm;base64,{module}"
+    source = {"Source": {"Type": "inline", "Params": {"URL": url}}}
+    noisy = Task(name="main", engine=SpecConfig(type="wasm", params={"EntryModule": source}))
+    with env.client() as client:
+        other = client.submit(make_job(JobType.BATCH, wasm_task("sleep", "begun", "2000"))).job_id
+        env.wait_until(lambda: has_printed(client, other, "begun"), "a task runs")
+        job = client.submit(make_job(JobType.BATCH, noisy)).job_id
+        env.wait_until(lambda: client.job(job).job.is_terminal, "the noisy job ends", seconds=60)
+        state = client.job(job).job.state
+        assert state.state_type is JobState.FAILED
+        assert "cannot keep the output of the task: No space left on device" in state.message
+        wait_completed(env, client, [other])
         later = client.submit(make_job(JobType.BATCH, wasm_task(*SHORT))).job_id
         wait_completed(env, client, [later])
     assert "Traceback" not in node.log.read_text()

@@ -5,7 +5,9 @@ Only buckets, endpoints and images are this machine's own.
 
 from __future__ import annotations
 
+import re
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,6 +56,15 @@ Tasks:
 """
 
 
+HOW_TO = Path(__file__).parents[3] / "docs" / "how-to" / "read-from-s3.md"
+LOGS = {
+    "logs/2024-01-15-a.log": b"ERROR\nok\n",
+    "logs/2024-01-15-b.log": b"ERROR\nERROR\n",
+    "logs/2024-01-16.log": b"ok\n",
+    "logs/2024-01-17.log": b"ERROR\nERROR\nERROR\n",
+}
+
+
 def as_printed(text: str, bucket: str, endpoint: str) -> str:
     return (
         text.replace("s3://bucket/", f"s3://{bucket}/")
@@ -82,3 +93,27 @@ def test_job_file_of_the_page(env: Env, s3_objects: S3Objects) -> None:
     outcome = env.cli("job", "run", "--follow", "job.yaml")
     assert outcome.code == 0, outcome.stderr
     assert "two\nthree\n" in outcome.stdout
+
+
+def test_partitioned_job_of_the_how_to(env: Env, s3_objects: S3Objects) -> None:
+    """What is read together is what belongs to one day; every file is read once."""
+    found = re.search(
+        r"<!-- partitioned job: start -->\n```yaml\n(.*?)```", HOW_TO.read_text(), re.S
+    )
+    assert found
+    text = found[1].replace("my-bucket", s3_objects.bucket(LOGS)).replace("ubuntu:24.04", IMAGE)
+    env.variables["AWS_ENDPOINT_URL_S3"] = s3_objects.endpoint
+    env.start_node()
+    (env.directory / "job.yaml").write_text(text)
+    outcome = env.cli("job", "run", "--id-only", "job.yaml")
+    assert outcome.code == 0, outcome.stderr
+    with env.client() as client:
+        executions = client.executions(outcome.stdout.strip()).items
+    printed = sorted(execution.run_output.stdout for execution in executions)
+    assert [text.splitlines()[0] for text in printed] == [f"part {n} of 3" for n in range(3)]
+    counted = sorted(line for text in printed for line in text.splitlines()[1:])
+    expected = {key.removeprefix("logs/"): data.count(b"ERROR") for key, data in LOGS.items()}
+    seen = {name: int(count) for name, _, count in (line.rpartition(":") for line in counted)}
+    assert seen == expected
+    (first,) = [text for text in printed if "2024-01-15-a" in text]
+    assert "2024-01-15-b" in first

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
+import structlog
 
 from bacalhau.errors import UserError, ValidationError
 from bacalhau.models import SpecConfig
@@ -48,6 +50,17 @@ async def test_ranges_and_heads(tmp_path: Path) -> None:
             assert await response.read() == whole[5:10]
     stored = tmp_path / "node/compute/results/local-publisher/e-1.tar.gz"
     assert stored.read_bytes() == whole
+
+
+async def test_what_is_left_out_is_logged_with_its_execution(tmp_path: Path) -> None:
+    results = write_results(tmp_path / "results", {"stdout": b"hello\n"})
+    os.mkfifo(results / "pipe")
+    context = plugin_context(tmp_path / "node", settings())
+    with structlog.testing.capture_logs() as logged:
+        async with LocalPublisher.open(context) as publisher:
+            await publisher.publish(execution_with(SPEC, "e-1"), results)
+    (line,) = [each for each in logged if each["event"] == "results_left_out"]
+    assert (line["execution_id"], line["names"], line["count"]) == ("e-1", ["pipe"], 1)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from bacalhau.lib.clock import SystemClock
 from bacalhau.s3.client import Bucket, S3Client
 from bacalhau.s3.endpoints import locate
 from bacalhau.s3.responses import ServiceError
-from bacalhau.s3.upload import SINGLE_BYTES, upload
+from bacalhau.s3.upload import SINGLE_BYTES, Stored, upload
 from tests.support.fault_proxy import Fault, fault_proxy
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ async def test_upload_arrives_complete(s3_objects: S3Objects, tmp_path: Path, si
     name = s3_objects.new_bucket()
     bucket = Bucket(location=locate(name, s3_objects.endpoint, "", "us-east-1"))
     async with S3Client.open(SystemClock(), connections=4) as client:
-        await upload(client, bucket, "a b/ü+", tmp_path / "file")
+        told = await upload(client, bucket, "a b/ü+", tmp_path / "file")
+    assert told == Stored(size_bytes=size, digest=hashlib.sha256(content).digest(), version="")
     stored = s3_objects.client.get_object(Bucket=name, Key="a b/ü+")
     assert stored["Body"].read() == content
     assert ("-" in stored["ETag"]) is (size > SINGLE_BYTES)
@@ -98,8 +99,8 @@ async def test_upload_to_a_versioned_bucket_tells_the_version(
     )
     bucket = Bucket(location=locate(name, s3_objects.endpoint, "", "us-east-1"))
     async with S3Client.open(SystemClock(), connections=4) as client:
-        version = await upload(client, bucket, "k", tmp_path / "file")
-    assert version == s3_objects.client.head_object(Bucket=name, Key="k")["VersionId"]
+        told = await upload(client, bucket, "k", tmp_path / "file")
+    assert told.version == s3_objects.client.head_object(Bucket=name, Key="k")["VersionId"]
 
 
 async def test_stopped_upload_leaves_no_parts(s3_objects: S3Objects, tmp_path: Path) -> None:

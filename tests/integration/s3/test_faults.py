@@ -253,14 +253,13 @@ async def test_listing_that_breaks_off_is_asked_for_again(
     assert [item.key for item in plan.objects] == ["p/a", "p/b"]
 
 
-async def test_too_many_objects(
-    s3_objects: S3Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bacalhau.s3.listing.MAX_OBJECTS", 1)
+async def test_too_many_objects(s3_objects: S3Objects, tmp_path: Path) -> None:
+    few = {"InputSources.Types.S3.MaxObjects": 1}
     bucket = s3_objects.bucket({"p/a": b"a", "p/b": b"b"})
-    async with node_with(S3Source, tmp_path) as node:
-        with pytest.raises(UserError, match="has more than 1 objects"):
+    async with node_with(S3Source, tmp_path, few) as node:
+        with pytest.raises(UserError, match="has more than 1 objects") as caught:
             await node.plan({"Bucket": bucket, "Key": "p/", "Endpoint": s3_objects.endpoint})
+    assert "InputSources.Types.S3.MaxObjects" in caught.value.hint
 
 
 @marked("I16", "a body of another length → error, no file", Server.STAND_IN)

@@ -14,7 +14,7 @@ import pytest
 from bacalhau.errors import BacalhauError
 from bacalhau.sources.s3 import S3Source
 from tests.support.engines import plugin_context
-from tests.support.fault_proxy import FaultProxy, fault_proxy
+from tests.support.fault_proxy import Fault, FaultProxy, fault_proxy
 from tests.support.input_cache import open_keeper, stored_files
 from tests.support.inputs import Fetched, Node
 
@@ -173,3 +173,21 @@ async def test_inputs_mounted_read_only_share_the_bytes(
     assert fetched.volume.read_only
     assert (tmp_path / "one/large").stat().st_nlink == 2
     assert fetched.seen == SEEN
+
+
+async def test_what_arrived_before_a_failure_is_not_fetched_again(
+    s3_objects: S3Objects, tmp_path: Path
+) -> None:
+    bucket = s3_objects.bucket({f"p/{n:02}": b"%02d" % n for n in range(20)})
+    refusal = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    one_by_one: dict[str, Value] = {"InputSources.Types.S3.Concurrency": 1}
+    async with stage(s3_objects, tmp_path, one_by_one) as node:
+        node.proxy.judge = lambda head: Fault(instead=refusal) if "/p/12 " in head else None
+        with pytest.raises(BacalhauError, match="p/12"):
+            await node.fetch("one", Bucket=bucket, Key="p/")
+        assert node.keeper.statistics().objects == 12
+        asked = len(node.downloads)
+        node.proxy.judge = lambda _: None
+        fetched = await node.fetch("two", Bucket=bucket, Key="p/")
+        assert node.downloads[asked:] == [f"/{bucket}/p/{n:02}" for n in range(12, 20)]
+    assert fetched.seen == {f"{n:02}": b"%02d" % n for n in range(20)}

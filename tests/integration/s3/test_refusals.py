@@ -191,6 +191,17 @@ async def test_server_that_does_not_answer(tmp_path: Path, closed_port: int) -> 
     assert caught.value.retryable
 
 
+@pytest.mark.usefixtures("s3_environment")
+async def test_endpoint_whose_name_does_not_resolve(tmp_path: Path) -> None:
+    async with node_with(S3Source, tmp_path) as node:
+        for key in ("k", "p/*"):
+            params = {"Bucket": "b", "Key": key, "Endpoint": "http://no-such-host.invalid:9000"}
+            with pytest.raises(TransientError) as caught:
+                await node.plan(params)
+            assert 'the name "no-such-host.invalid" does not resolve' in caught.value.message
+            assert "no answer" in caught.value.message
+
+
 async def test_credentials_come_from_a_profile(
     s3_objects: S3Objects, s3_environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -202,6 +202,15 @@ async def test_status_is_told_and_only_repeated_where_it_may_change(
     assert len(site.requests) == requests
 
 
+async def test_a_plan_is_recorded_so_it_holds_no_secret(site: Site, tmp_path: Path) -> None:
+    place = site.base.removeprefix("http://")
+    async with node_with(UrlSource, tmp_path) as node:
+        fetched = await node.fetch({"URL": f"http://bob:pass@{place}/f?token=secret"})
+    assert (fetched.plan.origin, fetched.plan.objects[0].key) == (f"{site.base}/f",) * 2
+    assert fetched.seen == {"f": b"hello\n"}
+    assert site.requests == ["HEAD /f?token=secret", "GET /f?token=secret"]
+
+
 async def test_status_of_the_download_itself(site: Site, tmp_path: Path) -> None:
     def handle(request: web.Request) -> web.StreamResponse:
         return web.Response(status=200 if request.method == "HEAD" else 404, body=b"hello\n")
@@ -279,6 +288,7 @@ async def test_broken_download_goes_on_or_begins_again(
         proxy.judge = judge
         fetched = await node.fetch({"URL": f"{proxy.endpoint}/f"})
     assert fetched.seen == {"f": BIG}
+    assert fetched.digests == {"f": hashlib.sha256(BIG).digest()}
     assert ("Range: bytes=" in downloads[1]) is (etag == '"v1"')
 
 

@@ -60,3 +60,11 @@ def test_every_text_is_a_pattern_or_a_clear_error(pattern: str, text: str) -> No
     except PatternError as exc:
         outcome = str(exc)
     assert outcome in ("True", "False") or outcome.startswith("error parsing regexp: ")
+
+
+@given(PATTERNS, TEXTS)
+def test_what_is_found_is_there(pattern: str, text: str) -> None:
+    compiled = compile_pattern(pattern)
+    found = compiled.find(text)
+    assert (found is not None) is compiled.matches(text)
+    assert all(each in text for each in found or ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bacalhau.lifecycle.changes import JobSnapshot
@@ -15,14 +15,18 @@ from bacalhau.models import (
     DesiredState,
     Execution,
     ExecutionID,
+    InputSource,
     Job,
     JobState,
     Membership,
     NodeID,
     Resources,
+    SpecConfig,
     State,
     TimeoutConfig,
 )
+from bacalhau.models.fingerprint import fingerprint
+from bacalhau.protocol.messages import HeldInput
 from bacalhau.scheduling.cluster import Cluster, NodeView
 from bacalhau.scheduling.counted import schedule_batch
 from bacalhau.scheduling.feasibility import OVERSUBSCRIPTION
@@ -35,11 +39,13 @@ from tests.support.records import (
     make_execution,
     make_job,
     make_node,
+    make_task,
 )
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
+DATA = SpecConfig(type="s3", params={"Bucket": "b"})
 NODES = ("n-1", "n-2", "n-3")
 STANDINGS = (
     (ComputeState.NEW, DesiredState.RUNNING),
@@ -53,6 +59,15 @@ CLAIM = Claim(make_evaluation())
 
 
 @st.composite
+def holdings(draw: DrawFn) -> dict[str, HeldInput]:
+    held = draw(st.sampled_from([None, 0, 100_000_000, 1_000_000_000]))
+    if held is None:
+        return {}
+    name = fingerprint(DATA)
+    return {name: HeldInput(fingerprint=name, held_bytes=held, total_bytes=1_000_000_000)}
+
+
+@st.composite
 def nodes(draw: DrawFn) -> tuple[NodeView, ...]:
     names = draw(st.lists(st.sampled_from(NODES), unique=True))
     return tuple(
@@ -63,6 +78,7 @@ def nodes(draw: DrawFn) -> tuple[NodeView, ...]:
             engines=draw(st.sampled_from([frozenset({"wasm"}), frozenset({"docker"})])),
             capacity=Resources(cpu=draw(st.integers(0, 4)), memory=4_000_000_000),
             booked=Resources(cpu=draw(st.integers(0, 4))),
+            held=draw(holdings()),
         )
         for name in names
     )
@@ -78,6 +94,7 @@ def executions(draw: DrawFn) -> tuple[Execution, ...]:
             id=ExecutionID(f"e-{number}"),
             node_id=NodeID(draw(st.sampled_from(NODES))),
             details=draw(st.sampled_from([{}, {"Retryable": "false"}, {"Cause": "NodeLost"}])),
+            partition_index=draw(st.integers(0, 4)),
             create_time=START_NS + draw(st.integers(0, 100)),
         )
         for number, (compute, desired) in enumerate(standings)
@@ -86,7 +103,9 @@ def executions(draw: DrawFn) -> tuple[Execution, ...]:
 
 @st.composite
 def jobs(draw: DrawFn) -> Job:
+    reads = InputSource(source=DATA, target="/inputs")
     return make_job(
+        task=make_task(input_sources=draw(st.sampled_from([[], [reads]]))),
         count=draw(st.integers(0, 4)),
         state=State[JobState](
             state_type=draw(
@@ -125,6 +144,27 @@ def after(snapshot: JobSnapshot, plan: Plan) -> JobSnapshot:
         executions=tuple(merged.values()),
         generation=snapshot.generation + 1,
     )
+
+
+@settings(deadline=None)
+@given(situations())
+def test_a_new_execution_works_on_a_partition_that_nobody_has(
+    situation: tuple[JobSnapshot, Context],
+) -> None:
+    snapshot, context = situation
+    result = after(snapshot, decide(schedule_batch, snapshot, CLAIM, context))
+
+    known = {run.id for run in snapshot.executions}
+    held = {
+        run.partition_index
+        for run in snapshot.executions
+        if run.compute_state.state_type is ComputeState.COMPLETED
+        or (run in result.executions and not run.is_terminal)
+    }
+    new = [run.partition_index for run in result.executions if run.id not in known]
+    assert len(set(new)) == len(new)
+    assert not held & set(new)
+    assert all(0 <= index < snapshot.job.count for index in new)
 
 
 @given(situations())
@@ -170,6 +210,25 @@ def test_executions_are_only_placed_where_they_fit(
         assert booked[booking.node_id].fits_into(node.capacity.scaled(OVERSUBSCRIPTION))
 
 
+@settings(deadline=None)
+@given(situations())
+def test_a_job_waits_for_its_inputs_for_a_bounded_time_and_once(
+    situation: tuple[JobSnapshot, Context],
+) -> None:
+    snapshot, context = situation
+    first = decide(schedule_batch, snapshot, CLAIM, context)
+    if first.kept is None or not first.kept.awaited_since:
+        return
+    until = first.next_deadline_ns
+    assert until is not None
+    assert context.now_ns < until <= context.now_ns + context.locality_seconds * SECOND
+
+    claim = Claim(first.kept, (first.kept,))
+    second = decide(schedule_batch, after(snapshot, first), claim, context._replace(now_ns=until))
+    assert second.bookings
+    assert second.next_deadline_ns is None or second.next_deadline_ns > until
+
+
 @given(situations())
 def test_what_has_ended_is_not_touched(situation: tuple[JobSnapshot, Context]) -> None:
     snapshot, context = situation
@@ -201,6 +260,7 @@ def test_a_second_look_without_news_decides_nothing(
             engines=node.engines,
             capacity=node.capacity,
             booked=booked[node.node_id],
+            held=node.held,
         )
         for node in context.cluster.nodes
     )

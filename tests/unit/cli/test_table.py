@@ -10,8 +10,10 @@ COLUMNS: tuple[Column[tuple[str, str]], ...] = (
 )
 
 
-def one_column(text: str, width: int, fit: Fit = Fit.WRAP) -> list[str]:
-    column: Column[str] = Column("x", lambda row: row, width, fit)
+def one_column(
+    text: str, width: int, fit: Fit = Fit.WRAP, *, is_painted: bool = False
+) -> list[str]:
+    column: Column[str] = Column("x", lambda row: row, width, fit, is_painted=is_painted)
     table = render_table([column], [text], TableStyle(header=False))
     return [line[1:-1].rstrip() for line in table.splitlines()]
 
@@ -49,7 +51,8 @@ def test_soft_breaks_at_spaces_and_cuts_long_words() -> None:
 
 def test_soft_keep_breaks_behind_the_width_and_keeps_lines() -> None:
     assert one_column("aaa bbb ccc\nd", 5, Fit.SOFT_KEEP) == ["aaa bbb", "ccc", "d"]
-    assert one_column("\x1b[1maaa\x1b[0m bbb ccc", 5, Fit.SOFT_KEEP) == [
+    painted = "\x1b[1maaa\x1b[0m bbb ccc"
+    assert one_column(painted, 5, Fit.SOFT_KEEP, is_painted=True) == [
         "\x1b[1maaa\x1b[0m bbb",
         "ccc",
     ]

@@ -13,7 +13,7 @@ from bacalhau.cli.views.events import (
     history_columns,
     progress_columns,
 )
-from bacalhau.cli.views.jobs import EXECUTION_COLUMNS, JOB_COLUMNS
+from bacalhau.cli.views.jobs import JOB_COLUMNS, execution_columns
 from bacalhau.cli.views.nodes import binary_size, node_columns
 from bacalhau.cli.views.times import age, clock_time, month_and_time
 from bacalhau.models import (
@@ -119,9 +119,18 @@ def test_job_list() -> None:
 
 
 def test_execution_list() -> None:
-    assert render_table(EXECUTION_COLUMNS, [execution()], PLAIN) == (
+    assert render_table(execution_columns([execution()]), [execution()], PLAIN) == (
         " CREATED   MODIFIED  ID          NODE ID     REV.  STATE      DESIRED \n"
         " 12:01:02  12:01:09  e-1c2d3e4f  n-5ac1b2d3  4     Completed  Stopped \n"
+    )
+
+
+def test_partitions_are_listed_where_there_are_several() -> None:
+    runs = [execution(), execution(partition_index=1)]
+    assert render_table(execution_columns(runs), runs, PLAIN) == (
+        " CREATED   MODIFIED  ID          NODE ID     REV.  STATE      DESIRED  PART. \n"
+        " 12:01:02  12:01:09  e-1c2d3e4f  n-5ac1b2d3  4     Completed  Stopped  0     \n"
+        " 12:01:02  12:01:09  e-1c2d3e4f  n-5ac1b2d3  4     Completed  Stopped  1     \n"
     )
 
 
@@ -204,6 +213,14 @@ def test_describe_names_the_execution_of_each_output() -> None:
     assert tail[1:3] == ["Execution e-2c2d3e4f:", "cut"]
     assert "cut; see the logs" in tail[3]
     assert tail[4:7] == ["", "Execution e-1c2d3e4f:", "hello"]
+
+
+@pytest.mark.parametrize(("count", "told"), [(1, False), (2, True)])
+def test_a_divided_job_is_described_with_its_partitions(count: int, told: bool) -> None:
+    runs = ListExecutionsResponse(items=[execution()])
+    answer = GetJobResponse(job=job(count=count), executions=runs)
+    text = Page(answer, now_ns=ENDED, colour=False, debug=False).render()
+    assert (" REV.  PART.  CREATED" in text) is told
 
 
 def test_summary_counts_cancelled_executions_too() -> None:
@@ -392,3 +409,59 @@ def test_node_details_join_equal_messages() -> None:
         "• Node n-5ac1b2d3: bad",
         "• Node n-5ac1b2d3: no such image",
     ]
+
+
+def test_progress_tells_why_a_job_waits_and_once_for_each_reason() -> None:
+    events = [
+        event("Job submitted", Topic.SUBMISSION, 2),
+        event("Job queued. not enough nodes", Topic.QUEUEING, 3),
+        event("Job queued. not enough nodes", Topic.QUEUEING, 4),
+        event("Job queued. node busy", Topic.QUEUEING, 5),
+        event("Requested execution on n-5ac1b2d3", Topic.SCHEDULING, 6),
+        event("Running", Topic.STATE_UPDATE, 7),
+    ]
+    progress = ProgressFilter()
+    shown = [item.seq_num for each in events for item in progress.choose([each])]
+    assert shown == [2, 3, 5, 6]
+
+
+HOSTILE = "a\x00b\x1b]0;title\x07\x9b2J\rc\u202ed"
+SHOWN = r"a\x00b\x1b]0;title\x07\x9b2J\x0dc\u202ed"
+
+
+def unseen(text: str) -> set[str]:
+    """Return the control characters of a text but newlines."""
+    return {letter for letter in text if not letter.isprintable() and letter != "\n"}
+
+
+def test_a_page_has_no_control_characters_of_others() -> None:
+    """What a task printed, and names that somebody chose, cannot command the terminal."""
+    output = RunOutput(stdout=f"{HOSTILE}\n\x09tab\r\n", stderr=HOSTILE)
+    failed = State[ComputeState](state_type=ComputeState.FAILED, message=HOSTILE)
+    page = Page(
+        GetJobResponse(
+            job=job(name=HOSTILE, state=State(state_type=JobState.FAILED, message=HOSTILE)),
+            executions=ListExecutionsResponse(
+                items=[execution(run_output=output, compute_state=failed)]
+            ),
+            history=ListHistoryResponse(
+                items=[event(HOSTILE, Topic.SUBMISSION, 2, IsError="true", Hint=HOSTILE, x=HOSTILE)]
+            ),
+        ),
+        now_ns=ENDED,
+        colour=False,
+        debug=True,
+    ).render()
+    assert unseen(page) == {"\t"}
+    assert page.count(SHOWN) >= 7
+    assert f"{SHOWN}\n\ttab\n" in page
+
+
+def test_tables_have_no_control_characters_of_others() -> None:
+    engine = SpecConfig(type=HOSTILE[:12])
+    for style in (PLAIN, TableStyle(wide=True)):
+        table = render_table(JOB_COLUMNS, [job(tasks=[Task(name="main", engine=engine)])], style)
+        assert unseen(table) == set()
+        assert SHOWN[:12] in table
+    run = execution(run_output=RunOutput(stdout=HOSTILE))
+    assert node_details([run]) == [f"• Node n-5ac1b2d3: {SHOWN}"]

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bacalhau.cli.yaml_text import dump_yaml
+from bacalhau.cli.yaml_text import dump_yaml, written_by_pyyaml
 from bacalhau.lib.yaml_document import load_yaml
 
 LEAVES = (
@@ -19,9 +19,10 @@ LEAVES = (
     | st.booleans()
     | st.none()
 )
+KEYS = st.text() | st.from_regex(r"[a-zA-Z./ -]{1,8}", fullmatch=True) | st.just("k" * 130)
 DOCUMENTS = st.recursive(
     LEAVES,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
 )
 
 
@@ -30,6 +31,27 @@ def test_both_readers_agree(document: Any) -> None:
     text = dump_yaml(document)
     assert load_yaml(text) == document
     assert yaml.safe_load(text) == document
+
+
+TRICKY = LEAVES | st.text("ab \n\t-:#'\"|>", max_size=8) | st.floats(allow_nan=False)
+TRICKY_DOCUMENTS = st.recursive(
+    TRICKY,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(TRICKY_DOCUMENTS, st.sampled_from([2, 4]))
+def test_the_bytes_are_those_of_pyyaml(document: Any, indent: int) -> None:
+    assert dump_yaml(document, indent=indent) == written_by_pyyaml(document, indent)
+
+
+def test_pyyaml_is_left_alone_with_what_needs_no_thought(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes a millisecond for each job of a list."""
+    job = {f"Key{n}": {"Name": f"name-{n}", "Values": [n, f"v {n}", True, None]} for n in range(20)}
+    expected = written_by_pyyaml([job] * 20, 2)
+    monkeypatch.setattr(yaml, "dump", None)
+    assert dump_yaml([job] * 20) == expected
 
 
 @pytest.mark.parametrize(

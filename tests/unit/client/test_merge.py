@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from bacalhau.client.merge import Merge
 
 if TYPE_CHECKING:
@@ -54,7 +56,9 @@ def test_nothing_that_was_there_is_touched(tmp_path: Path) -> None:
     target = tree(tmp_path / "out", stdout="old")
     merge = Merge(target)
     merge.add(tree(tmp_path / "a", exitCode="0", stdout="new"))
+    merge.check()
     assert merge.collision == target / "stdout"
+    assert content(target) == {"stdout": "old"}
 
 
 def test_a_file_and_a_folder_of_the_same_name_collide(tmp_path: Path) -> None:
@@ -91,13 +95,42 @@ def test_links_and_empty_folders_arrive(tmp_path: Path) -> None:
     assert (target / "empty").is_dir()
 
 
-def test_only_one_path(tmp_path: Path) -> None:
-    target = tmp_path / "out"
-    target.mkdir()
-    merge = Merge(target, only="outputs/x")
-    merge.add(tree(tmp_path / "a", stdout="1", outputs__x="x", outputs__xy="no"))
+def test_what_is_there_already_and_the_same_may_stay(tmp_path: Path) -> None:
+    target = tree(tmp_path / "out", stdout="12", outputs__x="x")
+    (target / "outputs/link").symlink_to("x")
+    merge = Merge(target)
+    source = tree(tmp_path / "a", stdout="1", outputs__x="x", outputs__y="y")
+    (source / "outputs/link").symlink_to("x")
+    (source / "outputs/z").symlink_to("y")
+    merge.add(source)
+    merge.add(tree(tmp_path / "b", stdout="2"))
+    merge.check()
+    assert merge.collision is None
     merge.apply()
-    assert content(target) == {"outputs/x": "x"}
-    nothing = Merge(target, only="nope")
-    nothing.add(tmp_path / "a")
-    assert nothing.is_empty
+    assert content(target) == {
+        "stdout": "12",
+        "outputs/link": "x",
+        "outputs/x": "x",
+        "outputs/y": "y",
+        "outputs/z": "y",
+    }
+
+
+@pytest.mark.parametrize("there", ["12 and more", "1", "21", ""])
+def test_appended_files_that_are_there_have_to_be_the_same(there: str, tmp_path: Path) -> None:
+    target = tree(tmp_path / "out", stdout=there)
+    merge = Merge(target)
+    merge.add(tree(tmp_path / "a", stdout="1"))
+    merge.add(tree(tmp_path / "b", stdout="2"))
+    merge.check()
+    assert merge.collision == target / "stdout"
+    assert content(target) == {"stdout": there}
+
+
+def test_a_link_is_not_the_file_that_it_leads_to(tmp_path: Path) -> None:
+    target = tree(tmp_path / "out", other="1")
+    (target / "x").symlink_to("other")
+    merge = Merge(target)
+    merge.add(tree(tmp_path / "a", x="1"))
+    merge.check()
+    assert merge.collision == target / "x"

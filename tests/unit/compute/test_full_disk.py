@@ -9,7 +9,7 @@ from bacalhau.models import ComputeState, ExecutionID, SpecConfig
 from bacalhau.ports import LocalChanges
 from bacalhau.protocol.messages import BidResult, RunResult
 from bacalhau.testing.store_memory import MemoryExecutionStore
-from tests.support.compute_node import Machine, offer, simulated, task, until
+from tests.support.compute_node import Machine, now, offer, simulated, task, until
 
 E1 = ExecutionID("e-1")
 
@@ -84,3 +84,25 @@ async def test_a_write_that_only_seemed_to_fail_is_not_written_twice() -> None:
         disk.lies = True
         await until(lambda: orchestrator.of_type(RunResult))
     assert [type(message) for message in orchestrator.told] == [BidResult, RunResult]
+
+
+@simulated
+async def test_a_node_that_is_told_to_stop_waits_for_no_disk() -> None:
+    disk = Disk()
+    machine = Machine(store=disk)
+    work = task(engine={"Stdout": "x"}, publisher=SpecConfig(type="fake", params={"Seconds": 20}))
+    async with machine.orchestrator() as orchestrator:
+        async with machine.node() as process:
+            await orchestrator.ask(offer(work))
+            await until(lambda: machine.shelf.attempts)
+            disk.is_full = True
+            await asyncio.sleep(60)
+            begin = now()
+            await process.stop()
+            assert now() - begin < 5
+        assert machine.state() is ComputeState.PUBLISHING
+        disk.is_full = False
+        async with machine.node():
+            await until(lambda: orchestrator.of_type(RunResult))
+    assert orchestrator.of_type(RunResult)[0].run_output.stdout == "x"
+    assert machine.tasks.started == [E1]

@@ -106,6 +106,20 @@ async def test_reports_tell_everything_that_has_not_ended_and_what_was_taken() -
 
 
 @simulated
+async def test_reports_name_what_has_ended_until_the_word_of_it_has_arrived() -> None:
+    machine = Machine()
+    async with machine.cluster() as orchestrator:
+        await until(lambda: orchestrator.reports)
+        orchestrator.acknowledges = False
+        await orchestrator.ask(offer(ENDLESS, name="runs"), offer(name="done"))
+        await until(lambda: len(orchestrator.reports) == 2)
+        orchestrator.acknowledges = True
+        await until(lambda: len(orchestrator.reports) == 4)
+    assert [report.untold for report in orchestrator.reports] == [(), ("done",), (), ()]
+    assert {"runs"} == {*orchestrator.reports[1].executions}
+
+
+@simulated
 async def test_an_orchestrator_that_forgot_the_session_is_told_everything_again() -> None:
     machine = Machine()
     async with machine.cluster() as orchestrator:

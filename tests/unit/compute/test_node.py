@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from bacalhau.models import (
     ComputeState,
@@ -67,10 +68,11 @@ async def test_the_task_finds_its_environment() -> None:
     prints = {"Print": [f"env:{name}" for name in names]}
     env = {"OWN": "mine", "BACALHAU_JOB_ID": "forged"}
     async with machine.cluster() as orchestrator:
-        await orchestrator.ask(offer(task(engine=prints, env=env), count=3))
+        offered = offer(task(engine=prints, env=env), count=3)
+        await orchestrator.ask(replace(offered, partition_index=2))
         await until(lambda: orchestrator.of_type(RunResult))
     printed = orchestrator.of_type(RunResult)[0].run_output.stdout
-    assert printed.split() == ["mine", "e-1", "j-1", "batch", "0", "3"]
+    assert printed.split() == ["mine", "e-1", "j-1", "batch", "2", "3"]
 
 
 @simulated

@@ -12,6 +12,7 @@ from bacalhau.protocol.messages import (
     BidResult,
     CancelExecution,
     ComputeError,
+    InputsRead,
     RunResult,
 )
 from bacalhau.testing.engine_fake import FakeEngine
@@ -189,7 +190,10 @@ def test_nothing_is_lost_or_done_twice_wherever_the_node_dies(write: int) -> Non
                 await until(lambda: machine.disk.leftovers() == [])
         assert machine.state() is ComputeState.COMPLETED
         # A message whose delivery was not noted before the crash comes again, as it was.
-        assert list(dict.fromkeys(map(type, orchestrator.told))) == [BidResult, RunResult]
+        kinds = list(dict.fromkeys(map(type, orchestrator.told)))
+        assert kinds == [BidResult, InputsRead, RunResult]
+        read = orchestrator.of_type(InputsRead)
+        assert all(each == read[0] for each in read)
         assert all(result == orchestrator.told[-1] for result in orchestrator.of_type(RunResult))
         assert machine.shelf.published
         assert machine.tasks.started == [E1]

@@ -231,3 +231,33 @@ def test_a_full_disk_is_told_to_the_task(tmp_path: Path) -> None:
     with pytest.raises(TransientError, match="No space left on device"):
         sink.write(Stream.STDOUT, b"x")
     sink.close(ended=True)
+
+
+async def test_lists_lie_beside_the_log_and_are_kept_as_long(
+    workspace: DiskWorkspace, tmp_path: Path
+) -> None:
+    execution = offer()
+    await workspace.open(execution, inputs=0, resume=False)
+    await workspace.keep_list(execution, "input-0", [b"old"])
+    await workspace.keep_list(execution, "input-0", [b"one\n", b"two\n"])
+    await workspace.discard(execution)
+    await workspace.sweep(lambda _: False)
+    output = tmp_path / "executions" / "output" / "e-1"
+    assert tree(output) == ["provenance", "provenance/input-0.jsonl"]
+    path = output / "provenance" / "input-0.jsonl"
+    assert path.read_bytes() == b"one\ntwo\n"
+    old = SystemClock().now_ns() - (LOG_RETENTION_SECONDS + 60) * 10**9
+    os.utime(path, ns=(old, old))
+    await workspace.sweep(lambda _: False)
+    assert not output.exists()
+
+
+async def test_a_list_that_finds_no_room_is_gone_through_all_the_same(
+    workspace: DiskWorkspace, tmp_path: Path
+) -> None:
+    execution = offer()
+    (tmp_path / "executions" / "output" / "e-1").write_text("in the way")
+    lines = iter([b"one\n", b"two\n"])
+    with pytest.raises(TransientError, match="write the list of files"):
+        await workspace.keep_list(execution, "outputs", lines)
+    assert list(lines) == []

@@ -11,9 +11,9 @@ from bacalhau.engines.docker.errors import (
     create_error,
     docker_error,
     image_error,
-    start_error,
     translated,
 )
+from bacalhau.engines.docker.start import start_error
 from bacalhau.engines.docker.task import task_exit
 from bacalhau.errors import BacalhauError, ExecutionError, TransientError
 from bacalhau.ports import TaskExit
@@ -61,13 +61,46 @@ def test_answers(status: int, kind: type[BacalhauError], code: str) -> None:
     assert error.message == "create the container: because"
 
 
-def test_a_missing_program_is_told_as_v15_does() -> None:
-    error = start_error(
-        DockerError(500, 'OCI runtime create failed: exec: "x": executable file not found in $PATH')
-    )
+REFUSAL = "OCI runtime create failed: runc create failed: unable to start container process: "
+MISSING = 'executable file not found: the image "team/tool:1" has no program "x"'
+FORBIDDEN = '"x" in the image "team/tool:1" may not be executed: permission denied'
+FOREIGN = '"x" in the image "team/tool:1" is no program for this node\'s kind of machine'
+
+
+@pytest.mark.parametrize(
+    ("said", "told", "hint"),
+    [
+        ('exec: "x": executable file not found in $PATH: unknown', MISSING, "Entrypoint"),
+        ('exec: "x": stat x: no such file or directory: unknown', MISSING, "interpreter"),
+        ('exec: "x": permission denied: unknown', FORBIDDEN, "chmod"),
+        ('exec: "x": exec format error', FOREIGN, "--platform"),
+        ('exec: "x": is odd: unknown', '"x" in the image "team/tool:1": is odd', ""),
+        ("is odd", f"{REFUSAL}is odd", ""),
+    ],
+)
+def test_why_a_program_does_not_start(said: str, told: str, hint: str) -> None:
+    error = start_error(DockerError(500, REFUSAL + said), "team/tool:1")
     assert isinstance(error, ExecutionError)
-    assert error.message.startswith("failed to start container: executable file not found: OCI")
-    assert "Entrypoint" in error.hint
+    assert error.message == f"failed to start container: {told}"
+    assert hint in error.hint
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "words", "told"),
+    [
+        (127, b"[FATAL tini (7)] exec x failed: No such file or directory\n", MISSING),
+        (126, b"[FATAL tini (7)] exec x failed: Permission denied\n", FORBIDDEN),
+        (1, b"[FATAL tini (7)] exec x failed: Exec format error\n", FOREIGN),
+        (1, b"exec x: exec format error\n", FOREIGN),
+        (255, b"exec x: no such file or directory\n", MISSING),
+    ],
+)
+def test_why_a_program_did_not_start(exit_code: int, words: bytes, told: str) -> None:
+    with pytest.raises(ExecutionError) as caught:
+        task_exit({"ExitCode": exit_code}, make_run(), words, "team/tool:1")
+    assert caught.value.message == f"failed to start container: {told}"
+    for code, text in ((0, words), (127, b"before\n" + words), (127, words + b"after\n")):
+        assert task_exit({"ExitCode": code}, make_run(), text, "") == TaskExit(exit_code=code)
 
 
 @pytest.mark.parametrize(
@@ -86,14 +119,14 @@ def test_what_no_other_attempt_would_create(status: int, message: str, hint: str
 
 def test_a_user_that_the_image_lacks_is_no_problem_of_the_daemon() -> None:
     message = "unable to find user reader: no matching entries in passwd file"
-    error = start_error(DockerError(500, message))
+    error = start_error(DockerError(500, message), "team/tool:1")
     assert isinstance(error, ExecutionError)
     assert error.message == f"start the container: {message}"
     assert "/etc/passwd" in error.hint
 
 
 def test_a_full_disk_is_no_fault_of_the_task() -> None:
-    assert isinstance(start_error(DockerError(500, "no space left on device")), TransientError)
+    assert isinstance(start_error(DockerError(500, "no space left on device"), "x"), TransientError)
 
 
 @pytest.mark.parametrize(
@@ -113,19 +146,12 @@ def test_a_daemon_that_does_not_answer_is_transient(raised: Exception, code: str
 
 class TestEnds:
     def test_any_code_is_a_result(self) -> None:
-        assert task_exit({"ExitCode": 137}, make_run(), b"") == TaskExit(exit_code=137)
+        assert task_exit({"ExitCode": 137}, make_run(), b"", "") == TaskExit(exit_code=137)
 
     def test_a_task_killed_for_memory_has_failed(self) -> None:
         with pytest.raises(ExecutionError, match="memory limit exceeded"):
-            task_exit({"ExitCode": 137, "OOMKilled": True}, make_run(), b"")
+            task_exit({"ExitCode": 137, "OOMKilled": True}, make_run(), b"", "")
 
     def test_a_task_that_survived_it_has_not(self) -> None:
         state = {"ExitCode": 1, "OOMKilled": True}
-        assert task_exit(state, make_run(), b"") == TaskExit(exit_code=1)
-
-    def test_the_words_of_the_init_program_count_only_when_they_stand_alone(self) -> None:
-        words = b"[FATAL tini (7)] exec nope failed: No such file or directory\n"
-        with pytest.raises(ExecutionError, match="executable file not found: nope"):
-            task_exit({"ExitCode": 127}, make_run(), words)
-        for code, text in ((0, words), (127, b"before\n" + words), (127, words + b"after\n")):
-            assert task_exit({"ExitCode": code}, make_run(), text) == TaskExit(exit_code=code)
+        assert task_exit(state, make_run(), b"", "") == TaskExit(exit_code=1)

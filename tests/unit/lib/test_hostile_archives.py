@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bacalhau.lib.archives import ArchiveError, ArchiveLimits, unpack
+from bacalhau.lib.archives import ArchiveError, ArchiveLimits, Extracted, extract, unpack
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -237,3 +237,38 @@ def test_a_chain_of_headers_is_no_endless_recursion(target: Path) -> None:
     block = header.tobuf() + b"x\0".ljust(512, b"\0")
     with pytest.raises(ArchiveError):
         unpack(io.BytesIO(gzip.compress(block * 5000)), target)
+
+
+class TestExtract:
+    def test_one_file_and_nothing_behind_it(self, target: Path) -> None:
+        archive = _archive(_file("a", b"1"), _file("d/b", b"2"), _file("c", b"3" * 100_000))
+        whole = archive.getvalue()
+        cut = io.BytesIO(whole[: len(whole) - 20])
+        assert extract(cut, target, "d/b") == Extracted(is_found=True, names=("a",))
+        assert [path.name for path in target.rglob("*")] == ["d", "b"]
+
+    def test_a_folder_wherever_its_files_are(self, target: Path) -> None:
+        archive = _archive(_file("d/1"), _file("dd"), _directory("d", 0o555), _file("d/e/2"))
+        assert extract(archive, target, "d") == Extracted(is_found=True, names=("dd",))
+        found = {path.relative_to(target).as_posix() for path in target.rglob("*")}
+        assert found == {"d", "d/1", "d/e", "d/e/2"}
+        assert stat.S_IMODE((target / "d").stat().st_mode) == 0o555
+
+    def test_what_is_not_there(self, target: Path) -> None:
+        archive = _archive(_directory("."), _file("a"), _file("b"))
+        assert extract(archive, target, "c") == Extracted(is_found=False, names=("a", "b"))
+        assert list(target.iterdir()) == []
+
+    def test_what_is_left_out_counts_as_read_and_not_as_written(self, target: Path) -> None:
+        archive = _archive(_file("large", b"x" * 100_000), _file("small", b"1"))
+        limits = ArchiveLimits(total_bytes=10, read_bytes=200_000, entries=2)
+        assert extract(archive, target, "small", limits).is_found
+        bomb = _archive(_file("large", b"x" * 5_000_000), _file("small", b"1"))
+        limits = ArchiveLimits(total_bytes=10**9, read_bytes=10, entries=2)
+        with pytest.raises(ArchiveError, match="larger than allowed"):
+            extract(bomb, target, "other", limits)
+
+    def test_a_hard_link_to_what_is_left_out(self, target: Path) -> None:
+        archive = _archive(_file("a"), _hard_link("b", "a"))
+        with pytest.raises(ArchiveError, match='the link "b" to "a" cannot be made'):
+            extract(archive, target, "b")

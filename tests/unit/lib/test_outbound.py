@@ -9,6 +9,7 @@ from bacalhau.lib.outbound import (
     GuardedResolver,
     _proxy_of,
     check_host,
+    guarded_socket,
     is_forbidden,
     proxy_for,
 )
@@ -66,3 +67,11 @@ def test_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert proxy_for("https://example.com/x") is None
     assert proxy_for("http://127.0.0.1:9000/x") is None
     assert proxy_for("http://s3.internal/x") is None
+
+
+async def test_sockets_lead_to_no_forbidden_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ForbiddenAddressError):
+        await guarded_socket("http://169.254.169.254/")
+    monkeypatch.setattr("bacalhau.lib.outbound.is_forbidden", lambda host: host == "127.0.0.1")
+    with pytest.raises(ForbiddenAddressError, match="localhost leads to"):
+        await guarded_socket("http://localhost:80/")

@@ -8,7 +8,7 @@ import pytest
 
 from bacalhau.lifecycle import events
 from bacalhau.lifecycle import execution as lifecycle
-from bacalhau.lifecycle.changes import JobDraft
+from bacalhau.lifecycle.changes import JobChanges, JobDraft, ProvenanceDraft
 from bacalhau.models import (
     ComputeState,
     DesiredState,
@@ -22,12 +22,14 @@ from bacalhau.models import (
     Topic,
 )
 from bacalhau.protocol.messages import (
+    Answer,
     BidResult,
     CancelExecution,
     ComputeError,
-    FromNode,
+    InputsRead,
     RunResult,
 )
+from bacalhau.testing.contracts._store_records import make_input, make_outputs
 from tests.support.records import START_NS, make_execution, make_job, make_snapshot
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ def draft_of(execution: Execution) -> JobDraft:
     return JobDraft(make_snapshot(make_job(), execution), START_NS + 5)
 
 
-def answered(execution: Execution, message: FromNode) -> tuple[bool, Execution]:
+def answered(execution: Execution, message: Answer) -> tuple[bool, Execution]:
     draft = draft_of(execution)
     taken = lifecycle.answer(draft, execution, message)
     assert taken or draft.is_empty
@@ -71,7 +73,7 @@ def answered(execution: Execution, message: FromNode) -> tuple[bool, Execution]:
     ],
 )
 def test_an_answer_that_fits_is_taken(
-    execution: Execution, message: FromNode, state: ComputeState, desired: DesiredState
+    execution: Execution, message: Answer, state: ComputeState, desired: DesiredState
 ) -> None:
     taken, after = answered(execution, message)
 
@@ -82,7 +84,7 @@ def test_an_answer_that_fits_is_taken(
 @pytest.mark.parametrize("execution", ENDED, ids=lambda run: run.compute_state.state_type.title)
 @pytest.mark.parametrize("message", [BID, REFUSAL, RESULT, ERROR], ids=lambda m: type(m).__name__)
 def test_an_execution_that_has_ended_takes_nothing_more(
-    execution: Execution, message: FromNode
+    execution: Execution, message: Answer
 ) -> None:
     assert answered(execution, message) == (False, execution)
 
@@ -219,3 +221,21 @@ def test_a_service_whose_task_ends_has_failed() -> None:
     assert "use batch" in after.compute_state.details["Hint"]
     assert after.run_output == OUTPUT
     assert lifecycle.may_retry(after)
+
+
+@pytest.mark.parametrize("execution", [NEW, RUNNING, *ENDED])
+def test_what_was_read_is_noted_whatever_became_of_the_execution(execution: Execution) -> None:
+    message = InputsRead(execution_id=E1, inputs=(make_input(),))
+    assert lifecycle.inputs_read(execution, message) == JobChanges(
+        job_id=execution.job_id,
+        provenance=(ProvenanceDraft(execution_id=E1, inputs=(make_input(),)),),
+    )
+
+
+def test_what_was_written_is_noted_with_the_result() -> None:
+    draft = draft_of(RUNNING)
+    result = RunResult(execution_id=E1, run_output=OUTPUT, outputs=make_outputs())
+    assert lifecycle.answer(draft, RUNNING, result)
+    assert draft.changes(guard_job=True).provenance == (
+        ProvenanceDraft(execution_id=E1, outputs=make_outputs()),
+    )

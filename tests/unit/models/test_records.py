@@ -171,3 +171,17 @@ def test_a_job_always_shows_its_lists_and_maps() -> None:
 
 def test_all_public_names_exist() -> None:
     assert all(hasattr(bacalhau.models, name) for name in bacalhau.models.__all__)
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "parts"),
+    [
+        (JobType.BATCH, 3, 3),
+        (JobType.SERVICE, 2, 2),
+        (JobType.BATCH, 0, 1),
+        (JobType.OPS, 3, 1),
+        (JobType.DAEMON, 0, 1),
+    ],
+)
+def test_only_counted_jobs_are_divided(kind: JobType, count: int, parts: int) -> None:
+    assert Job(type=kind, count=count).partition_count == parts

@@ -64,6 +64,17 @@ def test_a_job_without_a_task_is_refused() -> None:
     assert _only(_job(tasks=[])) == ("Tasks", "missing job tasks")
 
 
+@pytest.mark.parametrize("kind", [JobType.BATCH, JobType.SERVICE, JobType.OPS, JobType.DAEMON])
+def test_a_count_beyond_all_reason_is_refused_with_the_bound(kind: JobType) -> None:
+    path, message = _only(_job(type=kind, count=1_000_000_000))
+    assert path == "Count"
+    assert "at most 10000, got 1000000000" in message
+
+
+def test_the_largest_count_is_accepted() -> None:
+    assert validate_submission(_job(count=10_000)) == []
+
+
 def test_a_negative_count_is_refused() -> None:
     assert _only(_job(count=-1)) == ("Count", "job count must be >= 0, got -1")
 

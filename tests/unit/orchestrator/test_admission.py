@@ -144,7 +144,7 @@ async def test_what_a_node_tells_while_it_is_approved_is_kept(
         kept = stage.store.put_node
 
         async def put_node(node: NodeState) -> None:
-            orchestrator.registry.heard(NodeID("n-1"), busy)
+            orchestrator.registry.heard(NodeID("n-1"), Heartbeat(load=busy))
             await kept(node)
 
         monkeypatch.setattr(stage.store, "put_node", put_node)

@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bacalhau.models import ComputeState, Event, JobState
-from bacalhau.protocol.messages import AskForBid, BidResult, CancelExecution, ComputeError
+from bacalhau.models import ComputeState, Event, JobState, RunOutput
+from bacalhau.protocol.messages import (
+    AskForBid,
+    BidResult,
+    CancelExecution,
+    ComputeError,
+    InputsRead,
+    RunResult,
+)
+from bacalhau.testing.contracts._store_records import make_input, make_outputs
 from tests.support.orchestrator_stage import Stage, finish, submit, take_and_run
 from tests.support.scripted_node import scripted_node
 
@@ -170,3 +178,43 @@ async def test_a_permanent_failure_ends_the_job_in_one_write(stage: Stage) -> No
     assert ended.job is not None
     assert (ended.job.state.state_type, ended.job.state.message) == (JobState.FAILED, "boom")
     assert ended.evaluations == ()
+
+
+@pytest.mark.parametrize("is_stopped", [False, True])
+async def test_what_was_read_is_stored_and_nothing_follows_from_it(
+    stage: Stage, is_stopped: bool
+) -> None:
+    """Also when the job was stopped meanwhile: it has been read all the same."""
+    async with stage.orchestrator().run() as orchestrator, scripted_node(stage.transport) as node:
+        await node.hello()
+        job_id = await submit(orchestrator)
+        execution = await take_and_run(node)
+        if is_stopped:
+            await orchestrator.intake.stop(job_id, "enough")
+            await node.hear(CancelExecution)
+        before = stage.executions(job_id), stage.store.job(job_id)
+        await node.answer(InputsRead(execution_id=execution.id, inputs=(make_input(),)))
+        await node.all_acknowledged()
+
+        (write,) = [each for each in about(stage, job_id) if each.provenance]
+        assert (write.job, write.executions, write.evaluations) == (None, (), ())
+        (told,) = await stage.store.provenance(job_id)
+
+    assert (stage.executions(job_id), stage.store.job(job_id)) == before
+    assert (told.execution_id, told.inputs) == (execution.id, [make_input()])
+
+
+async def test_what_was_written_is_stored_with_the_result(stage: Stage) -> None:
+    async with stage.orchestrator().run() as orchestrator, scripted_node(stage.transport) as node:
+        await node.hello()
+        job_id = await submit(orchestrator)
+        execution = await take_and_run(node)
+        written = len(about(stage, job_id))
+        await node.answer(
+            RunResult(execution_id=execution.id, run_output=RunOutput(), outputs=make_outputs())
+        )
+        await stage.until_state(job_id, JobState.COMPLETED)
+        (told,) = await stage.store.provenance(job_id)
+
+    assert told.outputs == make_outputs()
+    assert len(about(stage, job_id)) == written + 1

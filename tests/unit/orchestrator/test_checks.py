@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bacalhau.errors import ValidationError
-from bacalhau.models import InputSource, SpecConfig
+from bacalhau.models import InputSource, JobType, SpecConfig
 from bacalhau.orchestrator.checks import Checks
 from bacalhau.publishers.s3 import S3Publisher
 from bacalhau.sources.inline import InlineSource
@@ -38,6 +38,24 @@ def test_a_key_for_each_execution_is_fine() -> None:
 def test_a_key_that_is_completed_with_the_execution_does_not_overwrite() -> None:
     (warning,) = warnings(3, {"Key": "results/"})
     assert "is appended" in warning
+
+
+def test_plain_files_of_several_executions_under_one_key() -> None:
+    (warning,) = warnings(3, {"Key": "results/", "Encoding": "Plain"})
+    assert "overwrite each other" in warning
+    assert warnings(3, {"Key": "results/{executionID}/", "Encoding": "plain"}) == []
+
+
+def test_ops_job_publishes_once_on_each_node() -> None:
+    def warn(key: str) -> list[str]:
+        publisher = SpecConfig(type="s3", params={"Bucket": "b", "Key": key})
+        return CHECKS.run(make_job(task=make_task(publisher=publisher), type=JobType.OPS))
+
+    assert warn("results/{jobID}") == [
+        'publisher s3: Key "results/{jobID}" has no {executionID} and no {nodeID}, '
+        "so the results of all nodes overwrite each other"
+    ]
+    assert warn("results/{nodeID}") == warn("results/{executionID}") == []
 
 
 def test_one_execution_overwrites_nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -165,6 +166,25 @@ async def test_an_execution_that_should_not_live_is_cancelled(stage: Stage) -> N
         cancelled = await node.hear(CancelExecution)
 
     assert cancelled.execution_id == "e-stray"
+
+
+async def test_silence_does_not_count_while_the_orchestrator_stands_still(stage: Stage) -> None:
+    """A process that was stopped by a signal has heard nobody; its nodes may be well."""
+    async with (
+        stage.orchestrator(disconnect_timeout_seconds=0.4).run() as orchestrator,
+        scripted_node(stage.transport) as node,
+    ):
+        await node.hello()
+        job_id = await submit(orchestrator)
+        execution = await take_and_run(node)
+        time.sleep(1)  # noqa: ASYNC251 - nothing of the process goes on meanwhile
+        for _ in range(10):
+            await asyncio.sleep(0)
+        await node.say(Heartbeat(load=OFFER))
+        await finish(node, execution)
+        await stage.until_state(job_id, JobState.COMPLETED)
+
+    assert [run.id for run in stage.executions(job_id)] == [execution.id]
 
 
 async def test_a_silent_node_loses_its_executions_to_another(stage: Stage) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bacalhau.errors import UserError
+from bacalhau.policy import passwords
 from bacalhau.policy.grant import EVERYBODY, OWNER, Grant, Permission
 from bacalhau.policy.passwords import hash_password, is_password
 from bacalhau.policy.policy_file import read_asked, read_clients
@@ -118,3 +119,16 @@ def test_making_the_hash_of_a_password() -> None:
     kept, salt = json.loads(done.stdout)
     assert is_password("open sesame", kept, salt)
     assert subprocess.run(command, input=b"\n", capture_output=True, check=False).returncode == 1
+
+
+@pytest.mark.parametrize("gone", [EOFError, KeyboardInterrupt])
+def test_who_gives_no_password_after_all_sees_no_trace_of_the_program(
+    gone: type[BaseException], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def leave() -> str:
+        raise gone
+
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("getpass.getpass", leave)
+    assert passwords.main() == 1
+    assert capsys.readouterr() == ("", "\n")

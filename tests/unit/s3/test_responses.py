@@ -14,6 +14,7 @@ from bacalhau.s3.responses import (
     parse_facts,
     parse_listing,
     parse_upload_id,
+    parse_uploads,
 )
 
 NAMESPACE = b'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
@@ -122,12 +123,23 @@ def test_multipart_upload() -> None:
     assert parse_upload_id(began) == "u"
     with pytest.raises(MalformedResponseError):
         parse_upload_id(b"<InitiateMultipartUploadResult/>")
-    assert completion_request(['"1"', '"2"']) == (
+    assert completion_request([('"1"', ""), ('"2"', "c=")]) == (
         b"<CompleteMultipartUpload>"
         b'<Part><PartNumber>1</PartNumber><ETag>"1"</ETag></Part>'
-        b'<Part><PartNumber>2</PartNumber><ETag>"2"</ETag></Part>'
+        b'<Part><PartNumber>2</PartNumber><ETag>"2"</ETag>'
+        b"<ChecksumSHA256>c=</ChecksumSHA256></Part>"
         b"</CompleteMultipartUpload>"
     )
+
+
+def test_uploads_that_were_not_completed() -> None:
+    body = (
+        b'<ListMultipartUploadsResult xmlns="urn:s3"><Prefix>a</Prefix>'
+        b"<Upload><Key>a b/%2F+</Key><UploadId>u</UploadId></Upload></ListMultipartUploadsResult>"
+    )
+    assert parse_uploads(body) == [("a b/%2F+", "u")]
+    with pytest.raises(MalformedResponseError):
+        parse_uploads(b"<Error/>")
 
 
 def test_success_that_is_an_error_after_all() -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from unittest import mock
 
 import pytest
-from botocore.auth import S3SigV4Auth
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.session import Session
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -90,6 +94,62 @@ def test_signature_is_that_of_botocore(
     assert signed["Authorization"] == expected
     assert signed.get("X-Amz-Security-Token") == token
     assert headers.items() <= signed.items()
+
+
+@given(
+    endpoint=ENDPOINTS,
+    key=TEXT,
+    version=st.sampled_from(["", "v/1+=", "null"]),
+    token=st.sampled_from([None, "a/token+=="]),
+    seconds=st.integers(1, 604_800),
+)
+def test_link_is_that_of_botocore(
+    endpoint: str, key: str, version: str, token: str | None, seconds: int
+) -> None:
+    keys = KEYS._replace(token=token)
+    query = {"versionId": version} if version else {}
+    url = locate("bucket", endpoint, "eu-west-1", "").url(key, query)
+    link = SIGNER.presign(
+        url, credentials=keys, region="eu-west-1", now_ns=NOW_NS, expires_seconds=seconds
+    )
+    request = AWSRequest(method="GET", url=url)
+    S3SigV4QueryAuth(keys, "s3", "eu-west-1", expires=seconds).add_auth(request)
+    assert link == request.url
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9000", ""])
+@pytest.mark.parametrize("token", [None, "a/token+=="])
+def test_link_is_the_one_that_boto3_generates(endpoint: str, token: str | None) -> None:
+    style = "path" if endpoint else "virtual"
+    client = Session().create_client(
+        "s3",
+        region_name="eu-west-1",
+        endpoint_url=endpoint or None,
+        aws_access_key_id=KEYS.access_key,
+        aws_secret_access_key=KEYS.secret_key,
+        aws_session_token=token,
+        config=Config(signature_version="s3v4", s3={"addressing_style": style}),
+    )
+    for key in ("k", "a b/ü+%.txt", "~/-_.", "a//b", "e&f=g?h#i"):
+        for version in ("", "v+1/="):
+            query = {"versionId": version} if version else {}
+            params = {"Bucket": "bucket", "Key": key} | ({"VersionId": version} if version else {})
+            link = SIGNER.presign(
+                locate("bucket", endpoint, "eu-west-1", "").url(key, query),
+                credentials=KEYS._replace(token=token),
+                region="eu-west-1",
+                now_ns=NOW_NS,
+                expires_seconds=1800,
+            )
+            assert link == client.generate_presigned_url(
+                "get_object", Params=params, ExpiresIn=1800
+            )
+
+
+def test_hash_that_is_known_is_not_made_again() -> None:
+    url = locate("b", "http://h", "", "").url("k")
+    sign = partial(SIGNER.sign, "PUT", url, {}, b"body", credentials=KEYS, now_ns=NOW_NS)
+    assert sign(region="r", body_digest=hashlib.sha256(b"body").digest()) == sign(region="r")
 
 
 def test_key_follows_secret_day_and_region() -> None:

@@ -27,6 +27,11 @@ def check(**params: Any) -> list[str]:
         ({"Bucket": "b", "AddressingStyle": "x"}, "path or virtual", "Params.AddressingStyle"),
         ({"Bucket": "B", "AddressingStyle": "virtual"}, "part of a host name", "Params.Bucket"),
         ({"Bucket": "b", "ExpectedBucketOwner": "1\n2"}, "account", "Params.ExpectedBucketOwner"),
+        (
+            {"Bucket": "b", "Partition": {"Type": "x"}},
+            "unsupported partition key type x",
+            "Params.Partition.Type",
+        ),
     ],
 )
 def test_problems(params: dict[str, Any], message: str, field: str) -> None:
@@ -60,11 +65,42 @@ def test_wrong_type_names_the_field() -> None:
         ({"Key": "p/", "ChecksumSHA256": "x"}, "ChecksumSHA256 is ignored"),
         ({"Key": "k", "ChecksumSHA256": "x"}, "it is compared as a text"),
         ({"Key": "k", "Endpoint": "localhost:9000"}, "has no http:// or https://"),
+        (
+            {"Partition": {"Type": "object", "Patern": "x"}},
+            'ignores the unknown parameter "Partition.Patern"',
+        ),
+        ({"partition": {"pattern": "x"}}, "Partition has no Type, so every execution gets all"),
+        (
+            {"Partition": {"Type": "date", "DateFormat": "YYYY-MM-DD"}},
+            'DateFormat "YYYY-MM-DD" has no element of a date',
+        ),
+        (
+            {"Partition": {"Type": "date", "DateFormat": "2006-1-2"}},
+            "reads dates of its own length in bytes",
+        ),
     ],
 )
 def test_warnings(params: dict[str, Any], warning: str) -> None:
     (text,) = check(Bucket="b", **params)
     assert warning in text
+
+
+@pytest.mark.parametrize(
+    "partition",
+    [
+        None,
+        {},
+        {"Type": "None"},
+        {"type": " OBJECT "},
+        {"Type": "regex", "Pattern": r"(\d+)"},
+        {"Type": "substring", "StartIndex": 0, "EndIndex": 1},
+        {"Type": "date", "DateFormat": "2006-01-02"},
+        {"Type": "date", "DateFormat": "%Y-%m-%d"},
+        {"Type": "balanced"},
+    ],
+)
+def test_partitions_that_are_in_order(partition: dict[str, Any] | None) -> None:
+    assert check(Bucket="b", Partition=partition) == []
 
 
 def test_parameters_as_the_command_line_writes_them() -> None:

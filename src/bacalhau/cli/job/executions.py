@@ -32,16 +32,18 @@ def run(
     **form: Any,
 ) -> None:
     """Print the executions of a job."""
-    from bacalhau.cli.views.jobs import EXECUTION_COLUMNS
+    from bacalhau.cli.views.jobs import execution_columns
     from bacalhau.client import Page
 
     key = _OWN_ORDERS.get(order_by)
-    page = Page() if key else Page(limit, next_token, order_by, order_reversed)
+    page = Page(limit, next_token, order_by, order_reversed)
+    if key:
+        page = Page(next_token=next_token)
     with session.client() as client:
         items = client.executions(arguments[0], page).items
     if key:
         items = sorted(items, key=key, reverse=order_reversed)[: limit or None]
-    print_rows(session, EXECUTION_COLUMNS, items, **form)
+    print_rows(session, execution_columns(items), items, **form)
 
 
 COMMAND = Command(

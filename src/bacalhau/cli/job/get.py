@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,16 +13,18 @@ from bacalhau.cli.flag import Flag
 from bacalhau.cli.flags.node import OLD_IPFS_FLAGS
 from bacalhau.cli.output import to_json
 from bacalhau.cli.values import BOOL, DURATION, STRING, not_negative
-from bacalhau.errors import Code, TransientError, UserError
+from bacalhau.errors import Code, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from bacalhau.cli.session import Session
+    from bacalhau.cli.transfer import TransferView
+    from bacalhau.client import Client
+    from bacalhau.client.results import Content, DirectAccess
     from bacalhau.models.job import SpecConfig
 
 _STALL_SECONDS = 300.0
-_DRAWN_EVERY_SECONDS = 0.2
 
 
 def run(
@@ -31,21 +36,62 @@ def run(
     download_timeout_secs: float,
 ) -> None:
     """Find out where the results are and download them."""
-    job_id, _, only = arguments[0].partition("/")
-    directory = _existing(output_dir) if output_dir else None
+    job_id, _, path = arguments[0].partition("/")
+    only = _clean(path, raw=raw)
+    given = _existing(output_dir) if output_dir else None
     session.note(f"Fetching results of job '{job_id}'...")
     with session.client() as client:
         results = client.results(job_id)
-    if not results:
-        session.say("No results found")
-        session.say("You can check the logged output of the job using the logs command.")
-        session.say(f"\n  bacalhau job logs {job_id}")
-    elif _all_supported(session, results):
-        directory = directory or _default_directory(job_id)
-        given = "download-timeout-secs" in session.given
-        _download(session, results, directory, raw, only, download_timeout_secs if given else 0)
-        session.say(f"Results for job '{job_id}' have been written to...")
-        session.say(output_dir or str(directory))
+        if not results:
+            session.say("No results found")
+            session.say("You can check the logged output of the job using the logs command.")
+            session.say(f"\n  bacalhau job logs {job_id}")
+            return
+        direct = _own_access(session, results)
+        if not _all_supported(session, results, is_direct=direct is not None):
+            return
+        view = _view(session, download_timeout_secs)
+        with _place(given, job_id) as directory:
+            contents = None if raw else _contents(client, job_id, len(results), directory)
+            wanted = _Wanted(
+                directory=directory, raw=raw, only=only, direct=direct, contents=contents
+            )
+            is_new = _download(wanted, results, view, again=lambda: client.results(job_id))
+    if not is_new:
+        session.note("They are there already, unchanged: nothing was fetched")
+    session.say(f"Results for job '{job_id}' have been written to...")
+    session.say(output_dir or str(directory))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Wanted:
+    """What the user asks for, and what helps to get it."""
+
+    directory: Path
+    raw: bool
+    only: str
+    direct: DirectAccess | None
+    contents: Sequence[tuple[Content, ...]] | None
+
+
+def _clean(path: str, *, raw: bool) -> str:
+    from bacalhau.lib.paths import clean_relative
+
+    try:
+        only = clean_relative(path)
+    except ValueError as exc:
+        raise UserError(
+            f"no path of a result: {exc}",
+            hint="name it as it is in the results: JOB/outputs/file.txt",
+            component="CLI",
+        ) from exc
+    if raw and only:
+        raise UserError(
+            f'--raw keeps whole results, so it does not go with a path ("{only}")',
+            hint="leave out one of them",
+            component="CLI",
+        )
+    return only
 
 
 def _existing(text: str) -> Path:
@@ -59,32 +105,59 @@ def _existing(text: str) -> Path:
     return directory
 
 
-def _default_directory(job_id: str) -> Path:
+@contextmanager
+def _place(given: Path | None, job_id: str) -> Iterator[Path]:
+    """Yield the directory for the results; one that is made for them does not stay empty."""
     from bacalhau.models.ids import short_id
 
-    directory = Path.cwd() / f"job-{short_id(job_id)}"
+    directory = given or Path.cwd() / f"job-{short_id(job_id)}"
+    is_made = not os.path.lexists(directory)
     try:
-        directory.mkdir(mode=0o755, exist_ok=True)
+        if given is None:
+            directory.mkdir(mode=0o755, exist_ok=True)
+        yield directory
     except OSError as exc:
-        raise _unwritable(directory, exc) from exc
-    return directory
+        raise UserError(
+            f"cannot write results to {directory}: {exc.strerror or exc}",
+            hint="name a directory that you may write to, and that has room, with --output-dir",
+            component="CLI",
+        ) from exc
+    finally:
+        if is_made:
+            with suppress(OSError):
+                directory.rmdir()
 
 
-def _unwritable(directory: Path, error: OSError) -> UserError:
-    return UserError(
-        f"cannot write results to {directory}: {error.strerror or error}",
-        hint="name a directory that you may write to, and that has room, with --output-dir",
-        component="CLI",
-    )
+def _own_access(session: Session, results: Sequence[SpecConfig]) -> DirectAccess | None:
+    """Return the way to results in S3 that are not signed; None where it leads nowhere."""
+    if not any(result.kind == "s3" for result in results):
+        return None
+    from bacalhau.client.direct import own_access
+    from bacalhau.lib.clock import SystemClock
+
+    return own_access(session.settings, SystemClock())
 
 
-def _all_supported(session: Session, results: Sequence[SpecConfig]) -> bool:
+def _contents(
+    client: Client, job_id: str, count: int, directory: Path
+) -> Sequence[tuple[Content, ...]] | None:
+    """Ask what is in the results, if that matters: an empty directory has nothing of it."""
+    if not any(directory.iterdir()):
+        return None
+    from bacalhau.client.contents import published_contents
+
+    return published_contents(client, job_id, count)
+
+
+def _all_supported(session: Session, results: Sequence[SpecConfig], *, is_direct: bool) -> bool:
     """Tell whether all results can be downloaded; if not, show what they are."""
-    from bacalhau.client.download import is_supported
+    from bacalhau.client.results import is_supported
 
     disabled = {name.lower() for name in session.settings.words("ResultDownloaders.Disabled")}
     refused = sorted({result.type for result in results if result.kind in disabled})
-    unknown = sorted({result.type for result in results if not is_supported(result)})
+    unknown = sorted(
+        {result.type for result in results if not is_supported(result, is_direct=is_direct)}
+    )
     if not refused and not unknown:
         return True
     if refused:
@@ -97,61 +170,51 @@ def _all_supported(session: Session, results: Sequence[SpecConfig]) -> bool:
     return False
 
 
-def _download(
-    session: Session,
-    results: Sequence[SpecConfig],
-    directory: Path,
-    raw: bool,
-    only: str,
-    limit_seconds: float,
-) -> None:
-    from bacalhau.client.download import download_results
-
-    animated = session.has_colour(session.stderr)
-    try:
-        download_results(
-            results,
-            directory,
-            stall_seconds=min(limit_seconds or _STALL_SECONDS, _STALL_SECONDS),
-            progress=_progress(session, limit_seconds, animated=animated),
-            raw=raw,
-            only=only,
-        )
-    except OSError as exc:
-        raise _unwritable(directory, exc) from exc
-    finally:
-        if animated:
-            session.stderr.write("\r\x1b[K")
-
-
-def _progress(
-    session: Session, limit_seconds: float, *, animated: bool
-) -> Callable[[int, int], None]:
-    """Return what is called as data arrives: it draws, and ends what takes too long."""
+def _view(session: Session, seconds: float) -> TransferView:
+    from bacalhau.cli.transfer import TransferView
     from bacalhau.lib.clock import SystemClock
-    from bacalhau.lib.units import format_bytes, format_duration
 
-    clock = SystemClock()
-    start = clock.monotonic()
-    drawn = start
+    limit = seconds if "download-timeout-secs" in session.given else 0
+    return TransferView(
+        session,
+        SystemClock(),
+        limit_seconds=limit,
+        stall_seconds=min(limit or _STALL_SECONDS, _STALL_SECONDS),
+    )
 
-    def arrived(done: int, total: int) -> None:
-        nonlocal drawn
-        now = clock.monotonic()
-        if limit_seconds and now - start > limit_seconds:
-            raise TransientError(
-                f"the download did not finish within {format_duration(limit_seconds)}",
-                code=Code.TIMED_OUT,
-                hint="run it again, with a longer --download-timeout-secs: it goes on from here",
-                component="CLI",
-            )
-        if animated and now - drawn >= _DRAWN_EVERY_SECONDS:
-            drawn = now
-            of_all = f" of {format_bytes(total)}" if total else ""
-            session.stderr.write(f"\r{format_bytes(done)}{of_all}\x1b[K")
-            session.stderr.flush()
 
-    return arrived
+def _download(
+    wanted: _Wanted,
+    results: Sequence[SpecConfig],
+    view: TransferView,
+    *,
+    again: Callable[[], Sequence[SpecConfig]],
+) -> bool:
+    """Download; signed links that expire meanwhile are asked for ``again``."""
+    from bacalhau.client.download import Download, download_results
+    from bacalhau.client.meter import Meter
+    from bacalhau.client.results import read_results
+
+    has_signed = any(result.kind == "s3presigned" for result in results)
+    is_in_vain = False
+    try:
+        while True:
+            meter = Meter()
+            try:
+                download = Download(
+                    results=read_results(results, wanted.direct, wanted.contents),
+                    directory=wanted.directory,
+                    raw=wanted.raw,
+                    only=wanted.only,
+                )
+                return download_results(download, meter, lambda: view.tick(meter))  # noqa: B023
+            except UserError as exc:
+                was_in_vain, is_in_vain = is_in_vain, not meter.now().moved_bytes
+                if exc.code != Code.FORBIDDEN or not has_signed or (was_in_vain and is_in_vain):
+                    raise
+                results = again()
+    finally:
+        view.close()
 
 
 COMMAND = Command(

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 from bacalhau.cli.table import Column, Fit, TableStyle, render_table
 from bacalhau.cli.views.events import event_columns, is_error, split_by_execution
+from bacalhau.cli.views.jobs import PARTITION_COLUMN
+from bacalhau.cli.views.provenance import input_lines, output_lines
 from bacalhau.cli.views.times import age, date_and_time
+from bacalhau.cli.visible import visible
 from bacalhau.models.ids import short_id
 from bacalhau.models.states import ComputeState, JobState, JobType
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from bacalhau.models.execution import Execution
     from bacalhau.models.history import JobHistory
     from bacalhau.models.job import Job
+    from bacalhau.models.provenance import ExecutionProvenance
 
 _BOLD, _BOLD_RED = "1", "1;31"
 _KEY_WIDTH = 13
@@ -25,14 +29,26 @@ _PLAIN = TableStyle()
 
 
 class Page:
-    """Renders one answer of the server; ``now_ns`` is what ages count from."""
+    """Renders one answer of the server; ``now_ns`` is what ages count from.
 
-    def __init__(self, answer: GetJobResponse, *, now_ns: int, colour: bool, debug: bool) -> None:
+    ``provenance`` is what executions have read and written, where the server tells it.
+    """
+
+    def __init__(
+        self,
+        answer: GetJobResponse,
+        *,
+        provenance: Sequence[ExecutionProvenance] = (),
+        now_ns: int,
+        colour: bool,
+        debug: bool,
+    ) -> None:
         self._job = answer.job
         runs = answer.executions.items if answer.executions else []
         self._executions = sorted(runs, key=lambda run: run.create_time, reverse=True)
         history = answer.history.items if answer.history else []
         self._events = split_by_execution(history)
+        self._provenance = {told.execution_id: told for told in provenance}
         self._now_ns = now_ns
         self._colour = colour
         self._event_columns = event_columns(colour=colour, debug=debug)
@@ -41,7 +57,8 @@ class Page:
         """Return the page; sections are separated by a blank line."""
         sections = [self._header(), self._summary(), self._job_history()]
         sections.append(self._execution_table())
-        sections += [self._execution_history(run) for run in self._executions]
+        for run in self._executions:
+            sections += [self._execution_history(run), self._inputs(run), self._outputs(run)]
         sections.append(self._output())
         return "\n".join(section for section in sections if section)
 
@@ -65,6 +82,20 @@ class Page:
     def _execution_history(self, run: Execution) -> str:
         return self._history(f"Execution {short_id(run.id)} History", self._events.get(run.id, []))
 
+    def _inputs(self, run: Execution) -> str:
+        told = self._provenance.get(run.id)
+        if told is None or not told.inputs:
+            return ""
+        title = self._heading(f"Execution {short_id(run.id)} Inputs")
+        return title + "".join(map(input_lines, told.inputs))
+
+    def _outputs(self, run: Execution) -> str:
+        told = self._provenance.get(run.id)
+        if told is None or told.outputs is None:
+            return ""
+        title = self._heading(f"Execution {short_id(run.id)} Outputs")
+        return title + output_lines(told.outputs, run.published_result)
+
     def _history(self, title: str, events: Sequence[JobHistory]) -> str:
         if not events:
             return ""
@@ -79,6 +110,7 @@ class Page:
             Column("State", lambda run: run.compute_state.state_type.title, 17),
             Column("Desired", lambda run: run.desired_state.state_type.title, 10),
             Column("Rev.", lambda run: str(run.revision), 4),
+            *([PARTITION_COLUMN] if self._job.count > 1 else []),
             Column("Created", lambda run: age(run.create_time, self._now_ns), 10),
             Column("Modified", lambda run: age(run.modify_time, self._now_ns), 10),
             Column("Comment", comment, 40, Fit.SOFT_KEEP),
@@ -128,7 +160,9 @@ def header(job: Job, *, hint: str, colour: bool) -> str:
 
 def _block(text: str, *, is_red: bool) -> str:
     """Return a value of the header; further lines of it stand below the first."""
-    lines = [f"\x1b[{_BOLD_RED}m{line}\x1b[0m" if is_red else line for line in text.split("\n")]
+    lines = visible(text).split("\n")
+    if is_red:
+        lines = [f"\x1b[{_BOLD_RED}m{line}\x1b[0m" for line in lines]
     return f"\n{_INDENT}".join(lines)
 
 
@@ -155,5 +189,5 @@ def captured_output(run: Execution) -> str:
     ):
         if text:
             mark = "\n... (output was cut; see the logs or the results for all of it)"
-            parts.append(text.rstrip("\n") + (mark if truncated else "") + "\n")
+            parts.append(visible(text.rstrip("\r\n")) + (mark if truncated else "") + "\n")
     return "\n".join(parts)

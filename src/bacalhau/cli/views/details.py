@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bacalhau.cli.visible import visible
 from bacalhau.models.ids import short_id
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def _message(run: Execution) -> str:
     text = output.error_msg or (output.stderr if output.exit_code > 0 else output.stdout)
     if not text and run.is_discarded:
         text = run.compute_state.message
-    return text.strip()
+    return visible(text.strip())
 
 
 def _who(runs: list[Execution]) -> str:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from bacalhau.cli.table import Column, Fit
 from bacalhau.cli.views.times import clock_time, event_date_and_time, month_and_time
+from bacalhau.cli.visible import visible
 from bacalhau.lib.timestamps import ZERO_TIME
-from bacalhau.models.history import HistoryType
+from bacalhau.models.history import HistoryType, Topic
 from bacalhau.models.ids import short_id
 
 if TYPE_CHECKING:
@@ -25,14 +26,14 @@ def event_text(event: Event, *, colour: bool = False, debug: bool = False) -> st
 
     With ``debug`` every other detail follows on a line of its own.
     """
-    text = event.message
+    text = visible(event.message)
     if is_error(event):
         text = _paint("Error: ", _BOLD_RED, colour=colour) + text
     if hint := event.details.get("Hint"):
-        text += "\n" + _paint("Hint: ", _BOLD_GREEN, colour=colour) + hint
+        text += "\n" + _paint("Hint: ", _BOLD_GREEN, colour=colour) + visible(hint)
     if debug:
         rest = sorted(key for key in event.details if key not in _STYLED_KEYS)
-        text += "".join(f"\n* {key}: {event.details[key]}" for key in rest)
+        text += "".join(visible(f"\n* {key}: {event.details[key]}") for key in rest)
     return text
 
 
@@ -77,6 +78,7 @@ def _what(*, colour: bool, debug: bool) -> list[Column[JobHistory]]:
             lambda item: event_text(item.event, colour=colour, debug=debug),
             _EVENT_WIDTH,
             Fit.SOFT_KEEP,
+            is_painted=True,
         ),
     ]
 
@@ -98,6 +100,7 @@ def progress_columns(*, colour: bool, debug: bool) -> list[Column[JobHistory]]:
             lambda item: event_text(item.event, colour=colour, debug=debug),
             _EVENT_WIDTH,
             Fit.SOFT_KEEP,
+            is_painted=True,
         ),
     ]
 
@@ -105,16 +108,17 @@ def progress_columns(*, colour: bool, debug: bool) -> list[Column[JobHistory]]:
 class ProgressFilter:
     """Chooses the events worth showing while a job runs (spec cli.md 10.3).
 
-    The first event, and those of executions. An error of the job itself is its end, and is told
-    then. What goes wrong with an execution is held back until more happens, so that the same
-    reason is not told twice when it is that of the job, too. How far an execution has come is
-    shown when it has come further.
+    The first event, why the job waits, and those of executions. An error of the job itself is its
+    end, and is told then. What goes wrong with an execution is held back until more happens, so
+    that the same reason is not told twice when it is that of the job, too. How far an execution has
+    come is shown when it has come further.
     """
 
     def __init__(self) -> None:
         self._is_first = True
         self._held: JobHistory | None = None
         self._doing: dict[str, str] = {}
+        self._waits_for = ""
 
     def choose(self, items: Iterable[JobHistory]) -> Iterator[JobHistory]:
         """Yield the events to show of the next ones, in order."""
@@ -126,7 +130,7 @@ class ProgressFilter:
             of_execution = item.type is HistoryType.EXECUTION_LEVEL
             if not of_execution and is_error(item.event):
                 yield from self._unless_told_by(item)
-            elif of_execution or self._is_first:
+            elif of_execution or self._is_first or self._waits_anew(item.event):
                 yield from self.rest()
                 if is_error(item.event) or "Hint" in item.event.details:
                     self._held = item
@@ -139,6 +143,13 @@ class ProgressFilter:
         held, self._held = self._held, None
         if held is not None:
             yield held
+
+    def _waits_anew(self, event: Event) -> bool:
+        """True when the job waits for nodes, and for another reason than when that was told."""
+        if event.topic != Topic.QUEUEING or event.message == self._waits_for:
+            return False
+        self._waits_for = event.message
+        return True
 
     def _unless_told_by(self, end: JobHistory) -> Iterator[JobHistory]:
         if self._held is not None and self._held.event.message in end.event.message:

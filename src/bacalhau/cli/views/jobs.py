@@ -8,6 +8,8 @@ from bacalhau.cli.table import Column, Fit
 from bacalhau.cli.views.times import date_and_time
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from bacalhau.models.execution import Execution
     from bacalhau.models.job import Job
 
@@ -28,3 +30,11 @@ EXECUTION_COLUMNS: tuple[Column[Execution], ...] = (
     Column("State", lambda run: run.compute_state.state_type.title, 17),
     Column("Desired", lambda run: run.desired_state.state_type.title, 10),
 )
+PARTITION_COLUMN: Column[Execution] = Column("Part.", lambda run: str(run.partition_index), 5)
+
+
+def execution_columns(runs: Iterable[Execution]) -> tuple[Column[Execution], ...]:
+    """Return the columns of a list of executions; partitions are told when there are several."""
+    if any(run.partition_index for run in runs):
+        return (*EXECUTION_COLUMNS, PARTITION_COLUMN)
+    return EXECUTION_COLUMNS

@@ -3,17 +3,18 @@
 Below the cache's directory::
 
     index.db            what is known of each file
-    objects/<ab>/<name> files, by the SHA-256 of their identity
-    incoming/<id>/      downloads that are not complete
+    objects/<ab>/<name> files, by the SHA-256 of their identity; incomplete ones, too, which the
+                        index does not know
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
-import shutil
 from contextlib import suppress
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 INDEX = "index.db"
 OBJECTS = "objects"
-INCOMING = "incoming"
 
+_FICLONE = 0x40049409
 _STEP_BYTES = 8 * 1024 * 1024
 _NO_KERNEL_COPY = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 
@@ -38,7 +39,7 @@ class StoppedError(Exception):
 
 def make(directory: Path) -> None:
     """Make the directories that are missing; only this user may look into them."""
-    for path in (directory, directory / OBJECTS, directory / INCOMING):
+    for path in (directory, directory / OBJECTS):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
@@ -48,9 +49,7 @@ def place_of(directory: Path, name: str) -> Path:
 
 
 def sweep(directory: Path, known: Collection[str]) -> set[str]:
-    """Remove unfinished downloads and files that are not known; return which known ones exist."""
-    for path in (directory / INCOMING).iterdir():
-        shutil.rmtree(path)
+    """Remove files that are not known, or not complete; return which known ones exist."""
     present = set()
     for shelf in (directory / OBJECTS).iterdir():
         for path in shelf.iterdir():
@@ -86,6 +85,16 @@ def digest_of(descriptor: int, is_stopped: Stopped) -> bytes:
         found.update(buffer[:got])
         position += got
     return found.digest()
+
+
+def shares_blocks(directory: Path) -> bool:
+    """Tell whether the disk can give a copy of a file without copying its bytes."""
+    with TemporaryFile(dir=directory) as source, TemporaryFile(dir=directory) as target:
+        try:
+            fcntl.ioctl(target.fileno(), _FICLONE, source.fileno())
+        except OSError:
+            return False
+    return True
 
 
 def copy_into(tree: Tree, source: int, name: str, path: str, is_stopped: Stopped) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import threading
 from contextlib import closing, contextmanager
@@ -24,9 +25,24 @@ CREATE TABLE IF NOT EXISTS files (
     verified_ns INTEGER NOT NULL,
     used_ns INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS inputs (
+    fingerprint TEXT PRIMARY KEY,
+    total_bytes INTEGER NOT NULL,
+    digests BLOB NOT NULL,
+    turn INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS machine (boot TEXT NOT NULL);
 """
 _PUT = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+_PUT_INPUT = """
+INSERT OR REPLACE INTO inputs
+SELECT ?, ?, ?, COALESCE(MAX(turn), 0) + 1 FROM inputs
+"""
+_FORGET_INPUTS = """
+DELETE FROM inputs WHERE turn <= (SELECT turn FROM inputs ORDER BY turn DESC LIMIT 1 OFFSET ?)
+"""
 
 
 class KeptFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +56,26 @@ class KeptFile(msgspec.Struct, frozen=True, kw_only=True):
     digest: bytes
     verified_ns: int
     used_ns: int
+
+
+class KeptInput(msgspec.Struct, frozen=True, kw_only=True):
+    """An input, and which files of the cache it consisted of: their names as bytes, in a row."""
+
+    fingerprint: str
+    total_bytes: int
+    digests: bytes
+
+    @classmethod
+    def of(cls, fingerprint: str, total_bytes: int, names: Iterable[str]) -> KeptInput:
+        """Pack the names of files."""
+        digests = bytes.fromhex("".join(names))
+        return cls(fingerprint=fingerprint, total_bytes=total_bytes, digests=digests)
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of files, in their order."""
+        size = hashlib.sha256().digest_size
+        for begin in range(0, len(self.digests), size):
+            yield self.digests[begin : begin + size].hex()
 
 
 class CacheIndex:
@@ -88,6 +124,22 @@ class CacheIndex:
         with self._lock, _disk(), self._transaction() as database:
             database.executemany("DELETE FROM files WHERE name = ?", ((name,) for name in removed))
             database.executemany(_PUT, (msgspec.structs.astuple(each) for each in kept))
+
+    def inputs(self) -> list[KeptInput]:
+        """Return all inputs, in the order in which they were stored."""
+        query = "SELECT fingerprint, total_bytes, digests FROM inputs ORDER BY turn"
+        with self._lock, _disk(), closing(self._database.execute(query)) as rows:
+            return [
+                KeptInput(fingerprint=name, total_bytes=total_bytes, digests=digests)
+                for name, total_bytes, digests in rows
+            ]
+
+    def write_input(self, kept: KeptInput, most: int) -> None:
+        """Store an input as the latest of at most so many."""
+        values = (kept.fingerprint, kept.total_bytes, kept.digests)
+        with self._lock, _disk(), self._transaction() as database:
+            database.execute(_PUT_INPUT, values)
+            database.execute(_FORGET_INPUTS, (most,))
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

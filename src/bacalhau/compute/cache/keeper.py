@@ -17,15 +17,19 @@ import structlog
 
 from bacalhau.compute.cache import files
 from bacalhau.compute.cache.book import CacheBook
-from bacalhau.compute.cache.index import CacheIndex, KeptFile
+from bacalhau.compute.cache.holdings import INPUTS_MAX, Holdings
+from bacalhau.compute.cache.index import CacheIndex, KeptFile, KeptInput
+from bacalhau.compute.cache.landing import CacheLanding
 from bacalhau.compute.cache.shelf import Shelf, Verdict, Wanted
+from bacalhau.lib.landing import TreeLanding
 from bacalhau.lib.parallel import in_parallel
 from bacalhau.lib.threads import run_to_end
+from bacalhau.lib.tree import Tree
 from bacalhau.models.debug import InputCacheState
 from bacalhau.ports.cache import CacheFill
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 
     from bacalhau.compute.cache.book import Claim
     from bacalhau.ports import Clock, Ids, PlannedObject
@@ -34,6 +38,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _THREADS = 4
+_LISTED_FILES = 50_000
+"""Inputs of more files are not told of after a restart, until they are used again."""
+
 _BATCH_FILES = 64
 _BATCH_BYTES = 16 * 1024 * 1024
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -61,7 +68,7 @@ class _Order:
 
 
 class InputKeeper:
-    """See the port. Made by ``InputKeeper.open``.
+    """See the port. Made by ``InputKeeper.open``; ``holdings`` tells of the inputs used lately.
 
     The book is touched by the event loop only, files by threads only.
     """
@@ -84,6 +91,7 @@ class InputKeeper:
         self._book = CacheBook(
             ((each.name, each.size_bytes) for each in kept), partial(files.is_linked, directory)
         )
+        self.holdings = Holdings()
         self._shelf = Shelf(directory, int(verify_seconds * 1e9))
         self._limit_bytes = limit_bytes
         self._clock = clock
@@ -104,7 +112,7 @@ class InputKeeper:
             OSError: the directory cannot be used.
         """
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="input-cache") as pool:
-            index, kept = await run_to_end(pool, partial(_open, directory))
+            index, kept, inputs = await run_to_end(pool, partial(_open, directory))
             with closing(index):
                 keeper = cls(
                     directory,
@@ -117,6 +125,7 @@ class InputKeeper:
                     pool=pool,
                 )
                 await keeper._throw_away(keeper._book.shrink(limit_bytes))
+                keeper._restore(inputs)
                 yield keeper
 
     def statistics(self) -> InputCacheState:
@@ -147,9 +156,34 @@ class InputKeeper:
             part_name=f".part-{self._ids.uuid()}",
         )
         assert len(work.left) == len(order.objects), "each identity is in an order once"
-        while work.left:
-            await self._meet(work)
+        try:
+            while work.left:
+                await self._meet(work)
+        finally:
+            news = self._note(order, named)
+        if news is not None:
+            with suppress(OSError):  # it is told again after the next use
+                await run_to_end(self._pool, partial(self._index.write_input, news, INPUTS_MAX))
         return CacheFill(found=tuple(work.found), digests=work.digests)
+
+    def _note(self, order: CacheOrder, names: Sequence[str]) -> KeptInput | None:
+        """Tell of an input; return what the next process has to know for that, if that is new."""
+        if not order.fingerprint:
+            return None
+        total_bytes = sum(item.size_bytes for item in order.objects)
+        items = zip(names, order.objects, strict=True)
+        held = {name: item.size_bytes for name, item in items if name in self._book}
+        is_new = self.holdings.note(order.fingerprint, total_bytes, held)
+        if not is_new or len(held) > _LISTED_FILES:
+            return None
+        return KeptInput.of(order.fingerprint, total_bytes, held)
+
+    def _restore(self, inputs: Sequence[KeptInput]) -> None:
+        """Take over what the process before told of inputs, as far as it is still here."""
+        for each in inputs:
+            here = [self._kept[name] for name in each.names() if name in self._book]
+            held = {file.name: file.size_bytes for file in here}
+            self.holdings.note(each.fingerprint, each.total_bytes, held)
 
     async def _meet(self, work: _Order) -> None:
         """Place what is here, fetch what nobody fetches, and wait for one that somebody does."""
@@ -158,14 +192,11 @@ class InputKeeper:
         mine = {name: self._arrivals[name] for name in claim.mine}
         try:
             await self._throw_away(claim.evicted)
-            if claim.mine:
-                await self._fetch(work, claim.mine)
-            await self._place(work, claim.found + claim.mine)
+            placed = await self._fetch(work, claim.mine) if claim.mine else frozenset()
+            others = [name for name in claim.mine if name not in placed]
+            await self._place(work, [*claim.found, *others])
             if claim.refused:
-                await work.order.download(work.objects(claim.refused), work.order.directory)
-                self._misses += len(claim.refused)
-            for name in claim.refused:
-                del work.left[name]
+                await self._fetch_past(work, claim.refused)
         finally:
             for name in claim.found:
                 self._book.release(name)
@@ -205,30 +236,50 @@ class InputKeeper:
 
     # -- in -------------------------------------------------------------------------------
 
-    async def _fetch(self, work: _Order, names: Sequence[str]) -> None:
-        """Download files and take them in."""
-        incoming = self._directory / files.INCOMING / self._ids.uuid()
-        incoming.mkdir(mode=0o700)
-        try:
-            await work.order.download(work.objects(names), incoming)
-            await self._take_in(work, incoming, names)
-            self._misses += len(names)
-            work.fetched.update(names)
-        except BaseException:
-            strays = [name for name in names if name in self._arrivals]
-            await run_to_end(self._pool, partial(self._discard, strays))
-            raise
-        finally:
-            await run_to_end(self._pool, partial(shutil.rmtree, incoming))
+    async def _fetch(self, work: _Order, names: Sequence[str]) -> Collection[str]:
+        """Download files and take them in; return those that are placed, too.
 
-    async def _take_in(self, work: _Order, incoming: Path, names: Sequence[str]) -> None:
-        taken: list[KeptFile] = []
+        What has landed is kept when the rest fails, so that the next attempt is shorter.
+        """
+        order = work.order
+        with closing(Tree(order.directory)) as tree, closing(self._landing(work, tree)) as landing:
+            try:
+                await order.download(work.objects(names), landing)
+            except BaseException:
+                await self._admit(landing.taken.values())
+                strays = [name for name in names if name in self._arrivals]
+                await run_to_end(self._pool, partial(self._discard, strays))
+                raise
+            await self._admit(landing.taken.values())
+        assert not any(name in self._arrivals for name in names), "a download lands completely"
+        self._misses += len(names)
+        work.fetched.update(names)
+        for name in landing.placed:
+            work.digests[work.left.pop(name).path] = landing.taken[name].digest
+        return landing.placed
 
-        async def take(batch: list[str]) -> None:
-            step = partial(self._shelf.take_in, incoming, work.wanted(batch), self._clock.now_ns())
-            taken.extend(await self._in_thread(step))
+    def _landing(self, work: _Order, tree: Tree) -> CacheLanding:
+        return CacheLanding(
+            self._directory,
+            tree,
+            {each.path: each for each in work.wanted(list(work.left))},
+            now_ns=self._clock.now_ns(),
+            is_linked=work.order.is_linked,
+            part_name=work.part_name,
+        )
 
-        await in_parallel(list(_batches(names, work.left)), _THREADS, take)
+    async def _fetch_past(self, work: _Order, names: Sequence[str]) -> None:
+        """Download files that do not fit into the cache."""
+        with closing(Tree(work.order.directory)) as tree:
+            landing = TreeLanding(tree, work.part_name)
+            await work.order.download(work.objects(names), landing)
+        work.digests.update(landing.digests)
+        self._misses += len(names)
+        for name in names:
+            del work.left[name]
+
+    async def _admit(self, taken: Collection[KeptFile]) -> None:
+        """Let files be found that are complete in the cache."""
         await run_to_end(self._pool, partial(self._index.write, taken))
         for each in taken:
             self._kept[each.name] = each
@@ -296,7 +347,8 @@ class InputKeeper:
         if not names:
             return
         for name in names:
-            self._kept.pop(name, None)
+            if (kept := self._kept.pop(name, None)) is not None:
+                self.holdings.leave(name, kept.size_bytes)
             self._departures[name] = asyncio.Event()
         try:
             await run_to_end(self._pool, partial(self._discard, names))
@@ -330,7 +382,7 @@ class InputKeeper:
         return result
 
 
-def _open(directory: Path) -> tuple[CacheIndex, list[KeptFile]]:
+def _open(directory: Path) -> tuple[CacheIndex, list[KeptFile], list[KeptInput]]:
     files.make(directory)
     try:
         return _read(directory)
@@ -341,17 +393,18 @@ def _open(directory: Path) -> tuple[CacheIndex, list[KeptFile]]:
     return _read(directory)
 
 
-def _read(directory: Path) -> tuple[CacheIndex, list[KeptFile]]:
+def _read(directory: Path) -> tuple[CacheIndex, list[KeptFile], list[KeptInput]]:
     index = CacheIndex(directory / files.INDEX)
     try:
         index.suspect_after_boot(_BOOT_ID.read_text().strip() if _BOOT_ID.exists() else "")
         kept = index.read()
         present = files.sweep(directory, {each.name for each in kept})
         index.write((), [each.name for each in kept if each.name not in present])
+        inputs = index.inputs()
     except OSError:
         index.close()
         raise
-    return index, [each for each in kept if each.name in present]
+    return index, [each for each in kept if each.name in present], inputs
 
 
 def _batches(names: Sequence[str], items: Mapping[str, PlannedObject]) -> Iterator[list[str]]:

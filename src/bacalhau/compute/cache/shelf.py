@@ -1,8 +1,7 @@
-"""Taking files into the cache, and out of it, a batch at a time. All methods block."""
+"""Taking files out of the cache, a batch at a time. All methods block."""
 
 from __future__ import annotations
 
-import errno
 import os
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from bacalhau.compute.cache.files import copy_into, digest_of, place_of
-from bacalhau.compute.cache.index import KeptFile
+from bacalhau.compute.cache.landing import UNLINKABLE
 from bacalhau.lib.tree import Tree
 
 if TYPE_CHECKING:
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bacalhau.compute.cache.files import Stopped
-
-_UNLINKABLE = (errno.EXDEV, errno.EMLINK, errno.EPERM)
+    from bacalhau.compute.cache.index import KeptFile
 
 
 class Wanted(NamedTuple):
@@ -47,36 +45,6 @@ class Shelf:
     def __init__(self, directory: Path, verify_ns: int) -> None:
         self._directory = directory
         self._verify_ns = verify_ns
-
-    def take_in(
-        self, incoming: Path, items: Sequence[Wanted], now_ns: int, is_stopped: Stopped
-    ) -> list[KeptFile]:
-        """Hash complete downloads and move them to their places."""
-        taken = []
-        for item in items:
-            source = incoming / item.path
-            descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW)
-            try:
-                digest = digest_of(descriptor, is_stopped)
-                facts = os.fstat(descriptor)
-            finally:
-                os.close(descriptor)
-            target = place_of(self._directory, item.name)
-            target.parent.mkdir(mode=0o700, exist_ok=True)
-            source.rename(target)
-            taken.append(
-                KeptFile(
-                    name=item.name,
-                    identity=item.identity,
-                    size_bytes=facts.st_size,
-                    modified_ns=facts.st_mtime_ns,
-                    inode=facts.st_ino,
-                    digest=digest,
-                    verified_ns=now_ns,
-                    used_ns=now_ns,
-                )
-            )
-        return taken
 
     def take_out(
         self,
@@ -142,7 +110,7 @@ def _link_into(tree: Tree, source: Path, name: str, path: str) -> bool:
     try:
         tree.link(source, name)
     except OSError as exc:
-        if exc.errno not in _UNLINKABLE:
+        if exc.errno not in UNLINKABLE:
             raise
         return False
     try:

@@ -122,8 +122,7 @@ class Daemon:
         Raises:
             TransientError: the daemon does not answer, or not in time.
         """
-        is_fresh = self._clock.monotonic() - self._asked_at < _FACTS_LIFE_SECONDS
-        if self._facts and is_fresh and self._away_since is None:
+        if self._facts and self._is_known():
             return self._facts
         try:
             return await self._ask()
@@ -132,17 +131,24 @@ class Daemon:
                 return self._facts
             raise
 
-    async def answers(self) -> bool:
-        """Tell whether the daemon answers."""
+    async def answers(self, limit_seconds: float) -> bool:
+        """Tell whether the daemon answers within a time, or did so some seconds ago."""
         try:
-            await self.facts()
+            if not self._is_known():
+                await self._ask(limit_seconds)
         except BacalhauError:
             return False
         return True
 
+    def _is_known(self) -> bool:
+        is_fresh = self._clock.monotonic() - self._asked_at < _FACTS_LIFE_SECONDS
+        return self._facts is not None and is_fresh and self._away_since is None
+
     async def is_available(self) -> bool:
         """Tell whether there is a daemon: it answers, or it did until a short while ago."""
-        return await self.answers() or (self._facts is not None and not self._is_gone())
+        return await self.answers(_PROBE_SECONDS) or (
+            self._facts is not None and not self._is_gone()
+        )
 
     async def wait_back(self, exc: TransientError) -> None:
         """Wait until a daemon answers again that could not be reached.
@@ -162,10 +168,10 @@ class Daemon:
                 return
         raise exc
 
-    async def _ask(self) -> DaemonFacts:
+    async def _ask(self, limit_seconds: float = _PROBE_SECONDS) -> DaemonFacts:
         try:
             with translated("ask the Docker daemon for its version"):
-                async with asyncio.timeout(_PROBE_SECONDS):
+                async with asyncio.timeout(limit_seconds):
                     version = await self._docker.version()
                     info = await self._docker.system.info()
         except TransientError as exc:

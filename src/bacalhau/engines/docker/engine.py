@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from bacalhau.ports import Clock, PluginContext, TaskExit, TaskRun
 
 _OUTPUT_THREADS = 4
+_BID_SECONDS = 15.0
+"""How long a bid waits for the daemon: one that is as slow as that starts no containers either."""
+
 _AWAY = 'support "docker" at the moment: its Docker daemon does not answer'
 
 
@@ -115,14 +118,16 @@ class DockerEngine:
     async def refusal(self, task: Task, resources: Resources) -> str:
         """Refuse networks that are not offered, images for other platforms, and all in absence."""
         del resources
-        if not await self._daemon.answers():
+        if not await self._daemon.answers(_BID_SECONDS):
             return _AWAY
         if problem := network_problem(task.network):
             return problem
         params = read_params(task.engine)
         wanted = await self._platforms()
         try:
-            platforms = await self._images.platforms(params.image, wanted, params.pulls)
+            platforms = await self._images.platforms(
+                params.image, wanted, params.pulls, daemon_seconds=_BID_SECONDS
+            )
         except TransientError as exc:
             if exc.code == Code.DOCKER_UNAVAILABLE:
                 return _AWAY
@@ -193,7 +198,7 @@ class DockerEngine:
         except _TakenError:
             container = await self._remover.find_joinable(run.execution_id)
         if container is not None:
-            return await self._join(container, run, was_away=was_away)
+            return await self._join(params.image, container, run, was_away=was_away)
         await self._remover.all_of(run.execution_id)
         return await self._start(params, run)
 
@@ -207,9 +212,11 @@ class DockerEngine:
                     raise _TakenError(exc.message) from exc
                 raise
             async with self._disk_limit(container, run), self._taken_over(container, run):
-                return await self._task(container, run).start()
+                return await self._task(params.image, container, run).start()
 
-    async def _join(self, container: DockerContainer, run: TaskRun, *, was_away: bool) -> TaskExit:
+    async def _join(
+        self, image: str, container: DockerContainer, run: TaskRun, *, was_away: bool
+    ) -> TaskExit:
         with translated("look at the container"):
             found = await container.show()
         async with (
@@ -218,7 +225,7 @@ class DockerEngine:
             self._taken_over(container, run),
         ):
             was_unseen = was_away or not found["State"].get("Running")
-            return await self._task(container, run, was_away=was_unseen).join()
+            return await self._task(image, container, run, was_away=was_unseen).join()
 
     @asynccontextmanager
     async def _taken_over(self, container: DockerContainer, run: TaskRun) -> AsyncIterator[None]:
@@ -240,13 +247,14 @@ class DockerEngine:
         return disk_limit(run, self._clock, COMPONENT, layer_bytes)
 
     def _task(
-        self, container: DockerContainer, run: TaskRun, *, was_away: bool = False
+        self, image: str, container: DockerContainer, run: TaskRun, *, was_away: bool = False
     ) -> ContainerTask:
         return ContainerTask(
             docker=self._docker,
             daemon=self._daemon,
             container=container,
             run=run,
+            image=image,
             pool=self._pool,
             grace_seconds=self._options.grace_seconds,
             is_let_go=lambda: self._lets_go,

@@ -11,7 +11,7 @@ from aiodocker.exceptions import DockerError
 from bacalhau.errors import BacalhauError, Code, ExecutionError, TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 COMPONENT = "Docker"
 NOT_CONNECTED = 900
@@ -94,7 +94,7 @@ def create_error(exc: DockerError, image: str) -> BacalhauError:
     if exc.status != NOT_CONNECTED:
         for mark, hint in _FAULTS_OF_CREATION.items():
             if mark in exc.message:
-                return _at_fault(f"create the container: {exc.message}", hint)
+                return at_fault(f"create the container: {exc.message}", hint)
     return docker_error(exc, "create the container")
 
 
@@ -104,40 +104,9 @@ _FAULTS_OF_CREATION = {
 }
 
 
-def _at_fault(message: str, hint: str) -> ExecutionError:
+def at_fault(message: str, hint: str) -> ExecutionError:
     """Tell what no other attempt would change, though the daemon calls it a problem of its own."""
     return ExecutionError(message, code=Code.INVALID_PARAMETER, hint=hint, component=COMPONENT)
-
-
-def start_error(exc: DockerError) -> BacalhauError:
-    """Translate the refusal to start a container."""
-    if exc.status != NOT_CONNECTED and (
-        exc.status < _HTTP_SERVER_ERROR or "OCI runtime" in exc.message
-    ):
-        return not_started(exc.message)
-    if any(mark in exc.message for mark in _NO_USER):
-        hint = "the image sets a user that its /etc/passwd or /etc/group does not have"
-        return _at_fault(f"start the container: {exc.message}", hint)
-    return docker_error(exc, "start the container")
-
-
-_NO_USER = ("unable to find user", "unable to find group", "no matching entries in")
-
-
-def not_started(detail: str) -> ExecutionError:
-    """Tell that a container could not start; most often the job names no program."""
-    is_missing = any(mark in detail for mark in _NO_PROGRAM)
-    reason = "executable file not found" if is_missing else "failed to start container"
-    return ExecutionError(
-        f"failed to start container: {reason}: {detail}",
-        hint="the image must have the program that Entrypoint and Parameters name"
-        if is_missing
-        else "",
-        component=COMPONENT,
-    )
-
-
-_NO_PROGRAM = ("executable file not found", "No such file or directory")
 
 
 def image_error(exc: DockerError, image: str) -> BacalhauError:
@@ -179,6 +148,18 @@ def image_error(exc: DockerError, image: str) -> BacalhauError:
         hint="check that the node reaches the image's registry",
         component=COMPONENT,
         details=details,
+    )
+
+
+def foreign(image: str, platform: str, wanted: Collection[str]) -> ExecutionError:
+    """Tell that an image is for machines of another kind than the node."""
+    return ExecutionError(
+        f'the image "{image}" is for {platform}, and this node runs {", ".join(wanted)}',
+        code=Code.IMAGE_PLATFORM,
+        hint="build or pull the image for the platform of the node (docker build --platform); a"
+        " node that emulates another one names it in Engines.Types.Docker.ExtraPlatforms",
+        component=COMPONENT,
+        details={"Image": image},
     )
 
 

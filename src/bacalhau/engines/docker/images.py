@@ -13,7 +13,14 @@ import aiohttp
 import structlog
 
 from bacalhau.engines.docker.daemon import CONNECT_SECONDS, stream
-from bacalhau.engines.docker.errors import image_error, not_here, translated
+from bacalhau.engines.docker.errors import (
+    connection_lost,
+    foreign,
+    image_error,
+    not_here,
+    translated,
+)
+from bacalhau.errors import Code, ExecutionError
 from bacalhau.models.specs.docker import PullPolicy
 from bacalhau.models.specs.images import Reference, parse_reference
 
@@ -61,22 +68,38 @@ class Images:
         self._life_seconds = options.cache_seconds
 
     async def platforms(
-        self, image: str, wanted: Collection[str], policy: PullPolicy
+        self,
+        image: str,
+        wanted: Collection[str],
+        policy: PullPolicy,
+        *,
+        daemon_seconds: float | None = None,
     ) -> tuple[str, ...]:
         """Return the platforms that an image is there for; only a wanted one if it is local.
 
+        That is the one of the local image, too, where no registry has the image.
+        ``daemon_seconds`` is how long to wait for what the daemon itself knows.
+
         Raises:
             ExecutionError: code ``ImageNotFound`` or ``ImageInvalid``.
-            TransientError: the daemon or the registry does not answer.
+            TransientError: the daemon or the registry does not answer; code ``Unavailable`` when
+                the daemon does not within ``daemon_seconds``.
         """
-        local = await self._local_platform(image)
+        local = await self._local_within(image, daemon_seconds)
         if local in wanted:
             return (local,)
         if not self._may_pull(policy):
+            if local:
+                return (local,)
             raise not_here(image)
         known = self._known.recall(image)
         if known is None:
-            known = await self._ask_registry(image)
+            try:
+                known = await self._ask_registry(image)
+            except ExecutionError as exc:
+                if local and exc.code == Code.IMAGE_NOT_FOUND:
+                    return (local,)  # It was built here.
+                raise
             # What a digest names never changes.
             self._known.note(image, known, float("inf") if "@" in image else self._life_seconds)
         return known
@@ -92,10 +115,10 @@ class Images:
         must_pull = policy is PullPolicy.ALWAYS and self._pulls
         if local in wanted and not must_pull:
             return local
-        if not self._may_pull(policy):
-            raise not_here(image)
         offered = () if must_pull else await self.platforms(image, wanted, policy)
         platform = next((each for each in wanted if each in offered), next(iter(wanted)))
+        if offered and platform not in offered:
+            raise foreign(image, ", ".join(offered), wanted)
         await self._pull(image, platform)
         self.forget(image)
         return platform
@@ -127,6 +150,13 @@ class Images:
                 if self._clock.monotonic() - told_at >= _PROGRESS_SECONDS:
                     told_at = self._clock.monotonic()
                     _log.info("image_pull", image=image, **_told(step))
+
+    async def _local_within(self, image: str, seconds: float | None) -> str:
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._local_platform(image)
+        except TimeoutError as exc:
+            raise connection_lost(exc, f'look for the image "{image}"') from exc
 
     async def _local_platform(self, image: str) -> str:
         """Return the platform of the image that is here, or an empty text."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,14 +12,9 @@ import aiohttp
 import structlog
 
 from bacalhau.engines.docker.daemon import CONNECT_SECONDS, stream
-from bacalhau.engines.docker.errors import (
-    COMPONENT,
-    docker_error,
-    not_started,
-    start_error,
-    translated,
-)
+from bacalhau.engines.docker.errors import COMPONENT, docker_error, translated
 from bacalhau.engines.docker.output import OutputCopy, attach, ends_in_a_line, logs
+from bacalhau.engines.docker.start import start_error, start_failure
 from bacalhau.errors import BacalhauError, Code, ExecutionError, TransientError
 from bacalhau.lib.parallel import ungrouped
 from bacalhau.lib.timestamps import parse_rfc3339
@@ -48,8 +42,6 @@ _KILLED = 137
 _ENDED_FROM_OUTSIDE = frozenset({137, 143, 255})
 """SIGKILL, SIGTERM, and what a daemon notes that found the container dead."""
 
-_CANNOT_EXECUTE = frozenset({126, 127})
-_INIT_FAILURE = re.compile(rb"^\[FATAL tini \([0-9]+\)\] exec (.+ failed: .+)\n$")
 _NOT_FOUND = 404
 
 
@@ -67,6 +59,7 @@ class ContainerTask:
     daemon: Daemon
     container: DockerContainer
     run: TaskRun
+    image: str
     pool: ThreadPoolExecutor
     grace_seconds: float
     is_let_go: Callable[[], bool]
@@ -82,12 +75,15 @@ class ContainerTask:
         output = OutputCopy(self.run.sink, self.pool)
         with translated("attach to the container"):
             async with attach(self.docker, self.container.id) as response:
-                with translated("start the container", start_error):
+                with translated("start the container", self._start_error):
                     await self.container.start()
                 exit_code, is_complete = await self._observe(output, response)
         if exit_code == 0 and is_complete:
             return TaskExit(exit_code=0)  # There is nothing more to know.
         return await self._end(output, is_complete=is_complete)
+
+    def _start_error(self, exc: aiodocker.DockerError) -> BacalhauError:
+        return start_error(exc, self.image)
 
     async def join(self) -> TaskExit:
         """See a container through to its end that runs already, or has ended.
@@ -166,7 +162,7 @@ class ContainerTask:
                 code=Code.DAEMON_RESTARTED,
                 component=COMPONENT,
             )
-        return task_exit(state, self.run, complete.stderr_head)
+        return task_exit(state, self.run, complete.stderr_head, self.image)
 
     async def _was_ended_from_outside(self, state: dict[str, Any]) -> bool:
         """Tell whether the container was stopped by the daemon that ends, or by a person.
@@ -243,19 +239,18 @@ async def _wait_progress(copying: asyncio.Task[bool], output: OutputCopy) -> Non
             return
 
 
-def task_exit(state: dict[str, Any], run: TaskRun, stderr_head: bytes) -> TaskExit:
+def task_exit(state: dict[str, Any], run: TaskRun, stderr_head: bytes, image: str) -> TaskExit:
     """Judge how a container ended; ``stderr_head`` is the beginning of its standard error.
 
     Only a task that was itself killed for want of memory has failed; the daemon also tells when
-    it was a process beside it. A program that is not in the image shows only in the words of the
-    init program, which started well.
+    it was a process beside it.
 
     Raises:
         ExecutionError: code ``MemoryLimitExceeded``; or the program could not start.
     """
     exit_code = int(state.get("ExitCode", 0))
-    if exit_code in _CANNOT_EXECUTE and (match := _INIT_FAILURE.match(stderr_head)):
-        raise not_started(match[1].decode("utf-8", "replace"))
+    if failure := start_failure(exit_code, stderr_head, image):
+        raise failure
     if not state.get("OOMKilled"):
         return TaskExit(exit_code=exit_code)
     if exit_code != _KILLED:

@@ -169,15 +169,16 @@ class _Run:
         self._store.set_limits(
             memory_size=memory_bytes, table_elements=_TABLE_ELEMENTS, instances=_INSTANCES
         )
-        wasi = wasmtime.WasiConfig()
-        wasi.argv = ["", *task.arguments]
-        wasi.env = sorted(task.env.items())
-        wasi.stdout_file = self._pipes.name(Stream.STDOUT)
-        wasi.stderr_file = self._pipes.name(Stream.STDERR)
-        self._pipes.close_writers()
-        for preopen in task.preopens:
-            wasi.preopen_dir(str(preopen.host), preopen.guest, preopen.is_writable)
-        self._store.set_wasi(wasi)
+        # Closed on failure, too: it holds the pipes open, and the pump would wait for their end.
+        with wasmtime.WasiConfig() as wasi:
+            wasi.argv = ["", *task.arguments]
+            wasi.env = sorted(task.env.items())
+            wasi.stdout_file = self._pipes.name(Stream.STDOUT)
+            wasi.stderr_file = self._pipes.name(Stream.STDERR)
+            self._pipes.close_writers()
+            for preopen in task.preopens:
+                _open_directory(wasi, preopen)
+            self._store.set_wasi(wasi)
 
     def _start_import(self, name: str, importers: list[str]) -> None:
         """Instantiate a module that others import, after those that it imports itself."""
@@ -218,7 +219,11 @@ class _Run:
             function(self._store)
 
     def _load(self, compiled: Path) -> wasmtime.Module:
-        module = wasmtime.Module.deserialize_file(self._engine, str(compiled))
+        try:
+            module = wasmtime.Module.deserialize_file(self._engine, str(compiled))
+        except wasmtime.WasmtimeError as exc:
+            # Made by this process on this machine: only the disk can have lost it.
+            raise OSError(f"{compiled}: {_text_of(exc)}") from None
         self._cleanup.callback(module.close)
         return module
 
@@ -234,6 +239,13 @@ class _Run:
             if known is None:
                 raise _unknown_module(name, self._task.imports)
             self._start_import(known, importers)
+
+
+def _open_directory(wasi: wasmtime.WasiConfig, preopen: Preopen) -> None:
+    try:
+        wasi.preopen_dir(str(preopen.host), preopen.guest, preopen.is_writable)
+    except wasmtime.WasmtimeError as exc:
+        raise OSError(f"{preopen.host}: {_text_of(exc)}") from None
 
 
 def _known_import(name: str, imports: dict[str, Path]) -> str | None:

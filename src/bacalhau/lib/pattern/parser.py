@@ -1,7 +1,6 @@
 """The syntax of RE2, the regular expressions of filters (spec storage.md 3.5).
 
-Text becomes a tree. Groups leave no trace in it, and neither does the difference between greedy and
-lazy: a filter only asks whether there is a match. Error texts are those of Go's parser.
+Text becomes a tree. Error texts are those of Go's parser.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from bacalhau.lib.pattern.tree import (
     CharPart,
     Chars,
     Choice,
+    Group,
     Node,
     Place,
     Ranges,
@@ -38,6 +38,7 @@ class _Flags:
     folded: bool = False
     multiline: bool = False
     dot_all: bool = False
+    lazy: bool = False
 
 
 def parse(pattern: str) -> Node:
@@ -64,6 +65,7 @@ class _Parser:
         self._pattern = pattern
         self.position = 0
         self._flags = _Flags()
+        self._groups = 0
 
     def alternation(self, depth: int) -> Node:
         """Read up to the end of the group, or of the pattern."""
@@ -119,11 +121,11 @@ class _Parser:
         limits = self._limits()
         if limits is None:
             return atom
-        self._take("?")  # lazy: it makes no difference to whether there is a match
+        lazy = self._take("?") != self._flags.lazy
         if self._limits() is not None:
             excerpt = self._pattern[start : self.position]
             raise _error("invalid nested repetition operator", excerpt)
-        return Repeat(atom, *limits)
+        return Repeat(atom, *limits, lazy)
 
     def _limits(self) -> tuple[int, int | None] | None:
         char = self._peek()
@@ -154,18 +156,20 @@ class _Parser:
 
     def _group(self, depth: int, start: int) -> Node | None:
         outside = self._flags
-        if self._take("?"):
-            ended = self._group_head(start)
-            if ended:  # `(?i)`: the rest of the group around it has the new flags
+        number = self._groups + 1
+        if self._take("?") and not self._is_named(start):
+            number = 0
+            if self._set_flags(start):  # `(?i)`: the rest of the group around it has them
                 return None
+        self._groups = max(self._groups, number)
         node = self.alternation(depth + 1)
         if not self._take(")"):
             raise _error("missing closing )", self._pattern)
         self._flags = outside
-        return node
+        return Group(node, number) if number else node
 
-    def _group_head(self, start: int) -> bool:
-        """Read what follows ``(?``; True when the group has no content."""
+    def _is_named(self, start: int) -> bool:
+        """Read the name that follows ``(?``, if it is one."""
         if self._take("P<") or (self._peek() == "<" and self._peek(1) not in ("=", "!")):
             self._take("<")
             end = self._pattern.find(">", self.position)
@@ -173,7 +177,11 @@ class _Parser:
             if not name or not name.replace("_", "a").isalnum():
                 raise _error("invalid named capture", self._pattern[start:])
             self.position = end + 1
-            return False
+            return True
+        return False
+
+    def _set_flags(self, start: int) -> bool:
+        """Read the flags that follow ``(?``; True when the group has no content."""
         value = True
         flags = self._flags
         while (char := self._next_or_end()) not in ("", ":", ")"):
@@ -353,4 +361,4 @@ def _with_flag(flags: _Flags, char: str, value: bool) -> _Flags:
         return replace(flags, folded=value)
     if char == "m":
         return replace(flags, multiline=value)
-    return replace(flags, dot_all=value) if char == "s" else flags
+    return replace(flags, dot_all=value) if char == "s" else replace(flags, lazy=value)

@@ -61,18 +61,36 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of the items."""
+    """One of the items, rather an earlier one."""
 
     items: tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """An item several times; ``maximum`` None means without limit."""
+    """An item several times; ``maximum`` None means without limit. ``lazy``: rather fewer."""
 
     item: Node
     minimum: int
     maximum: int | None
+    lazy: bool = False
 
 
-Node = Chars | Place | Sequence | Choice | Repeat
+@dataclass(frozen=True, slots=True)
+class Group:
+    """An item whose text is asked for. Groups are numbered from 1, by where they open."""
+
+    item: Node
+    number: int
+
+
+Node = Chars | Place | Sequence | Choice | Repeat | Group
+
+
+def count_groups(node: Node) -> int:
+    """Return how many groups a tree has."""
+    if isinstance(node, Group):
+        return 1 + count_groups(node.item)
+    if isinstance(node, Sequence | Choice):
+        return sum(map(count_groups, node.items))
+    return count_groups(node.item) if isinstance(node, Repeat) else 0

@@ -9,6 +9,7 @@ import msgspec
 from bacalhau.models.decode import params_problems
 from bacalhau.models.params import ParamsModel
 from bacalhau.models.problems import Problem
+from bacalhau.models.specs.s3_partition import S3Partition, partition_problems
 
 if TYPE_CHECKING:
     from bacalhau.models.job import SpecConfig
@@ -17,6 +18,7 @@ _BUCKET_HINT = "Bucket is the bucket's name alone, such as my-data"
 _PAYERS = ("requester",)
 _STYLES = ("auto", "path", "virtual")
 _KEY_HINT = "Key is where to store results, such as results/{jobID}/{executionID}"
+_ENCODING_HINT = "leave Encoding out for one archive, which is gzip; plain stores each file"
 
 
 class S3Params(ParamsModel, frozen=True, kw_only=True):
@@ -42,21 +44,32 @@ class S3SourceParams(S3Params, frozen=True, kw_only=True):
     ``anonymous``: do not sign requests, even where credentials are at hand. ``request_payer``:
     ``requester`` pays for a bucket whose owner does not. ``expected_bucket_owner``: the account
     that the bucket has to belong to. ``addressing_style``: ``auto``, ``path`` or ``virtual``.
+    ``partition``: how the executions of the job share the objects.
     """
 
     anonymous: bool = False
     request_payer: str = ""
     expected_bucket_owner: str = ""
     addressing_style: str = ""
+    partition: S3Partition = S3Partition()
 
 
 class S3PublisherParams(ParamsModel, frozen=True, kw_only=True):
-    """Where to store results; ``key`` is a template."""
+    """Where to store results, and how; ``key`` is a template.
+
+    ``encoding`` in any case: ``gzip``, or nothing, for one archive; ``plain`` for an object a file.
+    """
 
     bucket: str = ""
     key: str = ""
     endpoint: str = ""
     region: str = ""
+    encoding: str = ""
+
+    @property
+    def is_plain(self) -> bool:
+        """True for an object a file, False for one archive."""
+        return self.encoding.lower() == "plain"
 
 
 def source_problems(params: S3SourceParams) -> list[Problem]:
@@ -72,6 +85,7 @@ def source_problems(params: S3SourceParams) -> list[Problem]:
         if value and value not in allowed:
             text = f'invalid s3 storage params: {name} "{value}" is not {" or ".join(allowed)}'
             problems.append(Problem(f"Params.{name}", text, f"leave {name} out for the default"))
+    problems += partition_problems(params.partition)
     return problems
 
 
@@ -84,6 +98,9 @@ def publisher_problems(params: S3PublisherParams) -> list[Problem]:
     if not params.key:
         text = "invalid s3 params. key cannot be empty"
         problems.append(Problem("Params.Key", text, _KEY_HINT))
+    if params.encoding.lower() not in ("", "gzip", "plain"):
+        text = "invalid s3 params. encoding must be either 'plain' or 'gzip'"
+        problems.append(Problem("Params.Encoding", text, _ENCODING_HINT))
     return problems
 
 

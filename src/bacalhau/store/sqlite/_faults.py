@@ -6,7 +6,9 @@ import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from bacalhau.errors import BacalhauError, InternalError, TransientError
+import msgspec
+
+from bacalhau.errors import BacalhauError, Code, InternalError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,13 +69,20 @@ def translated(error: sqlite3.Error, path: Path) -> BacalhauError:
         problem, hint = _OUTSIDE[primary]
         return TransientError(f"store {path}: {problem} ({error})", hint=hint, component=COMPONENT)
     if primary in _DAMAGED:
-        return InternalError(
-            f"store {path} is damaged, or is not a store at all ({error})",
-            hint="Stop the program, move the file aside together with its -wal and -shm files, "
-            "and put back a copy of it; without a copy the program starts with an empty store.",
-            component=COMPONENT,
-        )
+        return damaged(path, str(error))
     return InternalError(f"store {path}: {error}", component=COMPONENT)
+
+
+def damaged(path: Path, problem: str) -> InternalError:
+    """Return the error for a file that cannot be read as the store that it is."""
+    return InternalError(
+        f"store {path} is damaged, or is not a store at all ({problem})",
+        code=Code.STORE_DAMAGED,
+        hint="Stop the program, move the file aside together with its -wal, -shm and -open files, "
+        "and put back a copy of it; without a copy, take its line out of stores.txt in the data "
+        "directory, and the program begins with an empty store.",
+        component=COMPONENT,
+    )
 
 
 def closed(path: Path) -> TransientError:
@@ -88,8 +97,10 @@ def _primary_code(error: sqlite3.Error) -> int:
 
 @contextmanager
 def translating(path: Path) -> Iterator[None]:
-    """Translate SQLite's errors that leave the block."""
+    """Translate errors that leave the block: SQLite's, and those of records that make no sense."""
     try:
         yield
     except sqlite3.Error as error:
         raise translated(error, path) from error
+    except msgspec.MsgspecError as error:
+        raise damaged(path, f"a record cannot be read: {error}") from error

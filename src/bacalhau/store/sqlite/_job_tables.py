@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bacalhau.ports.guards import ExecutionHead, JobHead, history_entries, is_open, job_head_after
-from bacalhau.store.sqlite import _outbox
+from bacalhau.store.sqlite import _outbox, _provenance
 from bacalhau.store.sqlite._records import encode, without_job
 from bacalhau.store.sqlite._schema import Schema
 
@@ -50,7 +50,9 @@ _VERSION_1 = (
     *_outbox.TABLES,
 )
 
-JOB_SCHEMA = Schema(name="job store", application_id=0x62616A31, versions=(_VERSION_1,))
+JOB_SCHEMA = Schema(
+    name="job store", application_id=0x62616A31, versions=(_VERSION_1, _provenance.TABLE)
+)
 
 
 def apply_changes(connection: sqlite3.Connection, changes: JobChanges) -> int:
@@ -63,13 +65,13 @@ def apply_changes(connection: sqlite3.Connection, changes: JobChanges) -> int:
     stored = _job_head(connection, changes.job_id)
     executions = _execution_heads(connection, changes.executions)
     head = job_head_after(changes, stored, executions)
-    if changes.job is None:
+    if changes.job is not None:
+        _put_job(connection, changes.job, head, is_new=stored is None)
+    elif not changes.is_for_the_record:
         connection.execute(
             "UPDATE jobs SET generation = ?, events = ? WHERE id = ?",
             (head.generation, head.events, changes.job_id),
         )
-    else:
-        _put_job(connection, changes.job, head, is_new=stored is None)
     for execution in changes.executions:
         _put_execution(connection, execution, is_new=execution.id not in executions)
     for evaluation in changes.evaluations:
@@ -80,6 +82,8 @@ def apply_changes(connection: sqlite3.Connection, changes: JobChanges) -> int:
             "INSERT INTO history VALUES (?, ?, ?, ?)",
             (changes.job_id, entry.seq_num, draft.time_ns, encode(entry)),
         )
+    for provenance in changes.provenance:
+        _provenance.put(connection, provenance)
     for node_id, message in changes.messages:
         _outbox.append(connection, node_id, message)
     return head.generation

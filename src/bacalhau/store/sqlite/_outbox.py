@@ -47,7 +47,8 @@ async def waiting(
         rows = database.rows(query, *parameters)
     else:
         rows = await database.scan(lambda reads: reads.execute(query, parameters).fetchall())
-    return [StoredMessage(seq=seq, message=_DECODER.decode(doc)) for seq, doc in rows]
+    with database.decoding():
+        return [StoredMessage(seq=seq, message=_DECODER.decode(doc)) for seq, doc in rows]
 
 
 def forget(connection: sqlite3.Connection, receiver: str, up_to: int) -> None:

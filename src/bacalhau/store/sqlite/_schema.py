@@ -14,9 +14,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bacalhau.errors import InternalError, UserError
+from bacalhau.errors import Code, InternalError, UserError
 from bacalhau.lib.files import sync_directory
 from bacalhau.store.sqlite._faults import COMPONENT, translating
+from bacalhau.store.sqlite._place import remove_mark, require_log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,17 +40,29 @@ class Schema:
     versions: Sequence[Sequence[str]]
 
 
-def prepare(path: Path, schema: Schema) -> None:
+def prepare(path: Path, schema: Schema, noted_in: Path | None = None) -> None:
     """Make the file if it is missing, upgrade it if it is old. Blocks.
 
+    ``noted_in`` names the file that says that there was a store before: then none is made.
+
     Raises:
-        UserError: the path cannot hold a store, or the file is of another kind or newer.
+        UserError: the path cannot hold a store, or the file is of another kind or newer; or it is
+            missing or empty, and was not before; or the log of a killed process is missing.
         TransientError: the file cannot be written now.
         InternalError: the file is damaged.
     """
+    if not _is_blank(path):
+        require_log(path)
+    elif noted_in is None:
+        remove_mark(path)
+    else:
+        # Not even opened: SQLite throws the log of an empty file away.
+        raise _missing(path, schema, noted_in)
     _create(path, schema)
     with translating(path), closing(_connect(path)) as connection:
         version = _checked_version(connection, path, schema)
+        if noted_in is not None and version == 0:
+            raise _missing(path, schema, noted_in)
         _switch_to_wal(connection, path)
         if 0 < version < len(schema.versions):
             _keep_copy(connection, copy_path(path, version))
@@ -69,6 +82,7 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}")
         if not writes:
             connection.execute("PRAGMA query_only = ON")
+        _number(connection, "SELECT count(*) FROM sqlite_schema")  # opens the log, too
         stack.pop_all()
     return connection
 
@@ -81,6 +95,23 @@ def copy_path(path: Path, version: int) -> Path:
 def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(
         path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
+    )
+
+
+def _is_blank(path: Path) -> bool:
+    """Tell whether there is no file, or one without a byte in it."""
+    return not path.exists() or (path.is_file() and not path.stat().st_size)
+
+
+def _missing(path: Path, schema: Schema, noted_in: Path) -> UserError:
+    return UserError(
+        f"the {schema.name} {path} is {'empty' if path.exists() else 'missing'}, "
+        f"and there was one before, as {noted_in} says",
+        code=Code.STORE_MISSING,
+        hint="Put it back from a copy, together with its -wal file if there is one. To begin anew "
+        f"without what was in it, take its line out of {noted_in}.",
+        component=COMPONENT,
+        fields=["DataDir"],
     )
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from bacalhau.errors import BacalhauError
 from bacalhau.store.sqlite._faults import closed, is_busy, is_of_one_write, translated
+from bacalhau.store.sqlite._place import Place
 from bacalhau.store.sqlite._schema import BUSY_TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 T = TypeVar("T")
+_Fault = sqlite3.Error | BacalhauError
 
 WAITING_LIMIT = 1024
 """Writes that may wait for their transaction; further callers wait for a place."""
@@ -58,6 +60,7 @@ class GroupWriter:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
+        self._place = Place(path)
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[_Write] = deque()
         self._is_writing = False
@@ -70,7 +73,7 @@ class GroupWriter:
     @classmethod
     @asynccontextmanager
     async def open(cls, connection: sqlite3.Connection, path: Path) -> AsyncIterator[Self]:
-        """Take over the connection, which is closed at the end.
+        """Take over the connection, which has read something, and is closed at the end.
 
         Leaving the context finishes what is queued, also when it is left by cancellation.
         """
@@ -95,7 +98,7 @@ class GroupWriter:
         Cancellation: a function that was handed over runs all the same.
 
         Raises:
-            TransientError: the store is closed, or the file cannot be written now.
+            TransientError: the store is closed, or the file cannot be written now, or is gone.
             InternalError: the file is damaged.
             Exception: whatever the function raises; nothing of it is stored then.
         """
@@ -110,6 +113,10 @@ class GroupWriter:
             self._loop.call_soon(self._next_group)  # others of this turn of the loop join in
         return await future
 
+    def check_place(self) -> None:
+        """Raise the ``TransientError`` of a file that is gone; see ``Place``."""
+        self._place.check()
+
     def _next_group(self) -> None:
         group = [self._waiting.popleft() for _ in range(min(len(self._waiting), GROUP_LIMIT))]
         try:
@@ -122,7 +129,7 @@ class GroupWriter:
         else:
             self._write(group)
 
-    def _begun(self, group: list[_Write], error: sqlite3.Error | None) -> None:
+    def _begun(self, group: list[_Write], error: _Fault | None) -> None:
         if error is None:
             self._write(group)
         else:
@@ -140,17 +147,17 @@ class GroupWriter:
         else:
             self._in_thread(self._commit, partial(self._committed, group, outcomes))
 
-    def _committed(
-        self, group: list[_Write], outcomes: list[Any], error: sqlite3.Error | None
-    ) -> None:
+    def _committed(self, group: list[_Write], outcomes: list[Any], error: _Fault | None) -> None:
         if error is None:
             self._settle(group, outcomes)
         else:
             self._fail(group, error)
 
-    def _fail(self, group: list[_Write], error: sqlite3.Error) -> None:
+    def _fail(self, group: list[_Write], error: _Fault) -> None:
         """Fail all: even a refusal may rest on a write of the group that has not taken place."""
-        self._settle(group, [_Refused(translated(error, self._path)) for _ in group])
+        if isinstance(error, sqlite3.Error):
+            error = translated(error, self._path)
+        self._settle(group, [_Refused(error) for _ in group])
 
     def _settle(self, group: list[_Write], outcomes: list[Any]) -> None:
         for write, outcome in zip(group, outcomes, strict=True):
@@ -191,8 +198,15 @@ class GroupWriter:
             self._connection.execute("PRAGMA busy_timeout = 0")
 
     def _commit(self) -> None:
+        """Commit, provided that the files are there before and after it.
+
+        Before, so that nothing is found later on that was refused; after, so that nothing is
+        answered that is lost.
+        """
+        self._place.check()
         # Not `execute`, which takes the interpreter's lock four times for a statement.
         self._connection.commit()
+        self._place.check()
 
     def _attempt_all(self, group: list[_Write]) -> list[Any]:
         """Run a group; a refused write is undone by its savepoint, or with the transaction."""
@@ -222,15 +236,13 @@ class GroupWriter:
 
     # -- the thread ---------------------------------------------------------------------
 
-    def _in_thread(
-        self, work: Callable[[], None], then: Callable[[sqlite3.Error | None], None]
-    ) -> None:
+    def _in_thread(self, work: Callable[[], None], then: Callable[[_Fault | None], None]) -> None:
         """Let the thread work, and go on here with the error it met, if any."""
 
         def run() -> None:
             try:
                 work()
-            except sqlite3.Error as error:
+            except (sqlite3.Error, BacalhauError) as error:
                 self._loop.call_soon_threadsafe(then, error)
             else:
                 self._loop.call_soon_threadsafe(then, None)

@@ -45,18 +45,28 @@ class SQLiteExecutionStore:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, path: Path) -> AsyncIterator[Self]:
+    async def open(cls, path: Path, noted_in: Path | None = None) -> AsyncIterator[Self]:
         """Open the file, which is made with its folder when missing, and upgraded when old.
 
+        ``noted_in`` names the file that says that there was a store before: then none is made.
         Leaving the context finishes the writes that were handed over.
 
         Raises:
-            UserError: the path cannot hold a store, or the file is of another kind or newer.
+            UserError: the path cannot hold a store, or the file is of another kind or newer; or it
+                is missing or empty, and was not before.
             TransientError: the file cannot be written now.
             InternalError: the file is damaged.
         """
-        async with Database.open(path, EXECUTION_SCHEMA) as database:
+        async with Database.open(path, EXECUTION_SCHEMA, noted_in) as database:
             yield cls(database)
+
+    async def verify(self) -> None:
+        """Look for damage in a file that was too large for that when it was opened.
+
+        Raises:
+            InternalError: code ``StoreDamaged``.
+        """
+        await self._database.verify()
 
     async def apply(self, changes: LocalChanges) -> None:
         """Store one transaction."""
@@ -65,8 +75,8 @@ class SQLiteExecutionStore:
 
     def execution(self, execution_id: ExecutionID) -> LocalExecution | None:
         """Read one record."""
-        rows = self._database.rows("SELECT doc FROM executions WHERE id = ?", execution_id)
-        return _decode(rows[0][0]) if rows else None
+        query = "SELECT doc FROM executions WHERE id = ?"
+        return self._database.document(_decode, query, execution_id)
 
     async def live(self) -> Sequence[LocalExecution]:
         """Return the records whose state is not terminal."""

@@ -12,7 +12,7 @@ from bacalhau.lifecycle.changes import JobSnapshot
 from bacalhau.models import Evaluation, ExecutionID, JobHistory, JobID, NodeState
 from bacalhau.ports.guards import assert_one_job
 from bacalhau.ports.paging import page_request
-from bacalhau.store.sqlite import _outbox
+from bacalhau.store.sqlite import _outbox, _provenance
 from bacalhau.store.sqlite._database import Database
 from bacalhau.store.sqlite._job_pages import read_page
 from bacalhau.store.sqlite._job_tables import (
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from bacalhau.lifecycle.changes import JobChanges
     from bacalhau.models import EvaluationID, Execution, Job, NodeID
+    from bacalhau.models.provenance import ExecutionProvenance
     from bacalhau.ports.store import JobPage, JobQuery
     from bacalhau.protocol.messages import StoredMessage, ToNode
 
@@ -49,18 +50,28 @@ class SQLiteJobStore:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, path: Path) -> AsyncIterator[Self]:
+    async def open(cls, path: Path, noted_in: Path | None = None) -> AsyncIterator[Self]:
         """Open the file, which is made with its folder when missing, and upgraded when old.
 
+        ``noted_in`` names the file that says that there was a store before: then none is made.
         Leaving the context finishes the writes that were handed over.
 
         Raises:
-            UserError: the path cannot hold a store, or the file is of another kind or newer.
+            UserError: the path cannot hold a store, or the file is of another kind or newer; or it
+                is missing or empty, and was not before.
             TransientError: the file cannot be written now.
             InternalError: the file is damaged.
         """
-        async with Database.open(path, JOB_SCHEMA) as database:
+        async with Database.open(path, JOB_SCHEMA, noted_in) as database:
             yield cls(database)
+
+    async def verify(self) -> None:
+        """Look for damage in a file that was too large for that when it was opened.
+
+        Raises:
+            InternalError: code ``StoreDamaged``.
+        """
+        await self._database.verify()
 
     async def apply(self, changes: JobChanges) -> int:
         """Store one transaction on one job."""
@@ -69,13 +80,12 @@ class SQLiteJobStore:
 
     def job(self, job_id: JobID) -> Job | None:
         """Read one job."""
-        rows = self._database.rows("SELECT doc FROM jobs WHERE id = ?", job_id)
-        return decode_job(rows[0][0]) if rows else None
+        return self._database.document(decode_job, "SELECT doc FROM jobs WHERE id = ?", job_id)
 
     def execution(self, execution_id: ExecutionID) -> Execution | None:
         """Read one execution, without its job."""
-        rows = self._database.rows("SELECT doc FROM executions WHERE id = ?", execution_id)
-        return decode_execution(rows[0][0]) if rows else None
+        query = "SELECT doc FROM executions WHERE id = ?"
+        return self._database.document(decode_execution, query, execution_id)
 
     def snapshot(self, job_id: JobID) -> JobSnapshot | None:
         """Read a job with its executions, in one query and so at one moment."""
@@ -88,11 +98,12 @@ class SQLiteJobStore:
         if not rows:
             return None
         (_, generation, job), *executions = rows
-        return JobSnapshot(
-            job=decode_job(job),
-            executions=tuple(decode_execution(doc) for _, _, doc in executions),
-            generation=generation,
-        )
+        with self._database.decoding():
+            return JobSnapshot(
+                job=decode_job(job),
+                executions=tuple(decode_execution(doc) for _, _, doc in executions),
+                generation=generation,
+            )
 
     def find_jobs(self, prefix: str, limit: int) -> Sequence[JobID]:
         """Return ids that start with ``prefix``."""
@@ -124,6 +135,13 @@ class SQLiteJobStore:
             after,
             limit or -1,
         )
+
+    async def provenance(
+        self, job_id: JobID, *, after: ExecutionID | None = None, limit: int = 0
+    ) -> Sequence[ExecutionProvenance]:
+        """Return what executions of a job have read and written."""
+        read = partial(_provenance.page, job_id=job_id, after=after, limit=limit)
+        return await self._database.scan(read)
 
     async def live_executions(self, node_id: NodeID | None = None) -> Sequence[Execution]:
         """Return executions that have not ended."""

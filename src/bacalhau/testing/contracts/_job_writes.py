@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bacalhau.errors import ConflictError, StaleWriteError
-from bacalhau.lifecycle.changes import JobChanges
-from bacalhau.models import ComputeState, EvaluationStatus, JobID, JobState, NodeID
+from bacalhau.lifecycle.changes import JobChanges, ProvenanceDraft
+from bacalhau.models import (
+    ComputeState,
+    EvaluationStatus,
+    ExecutionID,
+    JobID,
+    JobState,
+    NodeID,
+)
 from bacalhau.ports.store import JobQuery
 from bacalhau.testing.contracts._store_records import (
     NODE,
@@ -17,6 +24,7 @@ from bacalhau.testing.contracts._store_records import (
     make_draft,
     make_evaluation,
     make_execution,
+    make_input,
     make_job,
     submit,
 )
@@ -25,6 +33,7 @@ if TYPE_CHECKING:
     from bacalhau.ports.store import JobStore
 
 JOB = JobID("j-1")
+E1 = ExecutionID("e-1")
 ELSEWHERE = NodeID("n-elsewhere")
 
 
@@ -36,12 +45,13 @@ async def everything(store: JobStore, *job_ids: str) -> Any:
         list(await store.open_evaluations()),
         list(await store.live_executions()),
         list(await store.unfinished_jobs()),
+        [list(await store.provenance(JobID(job_id))) for job_id in job_ids],
         list(await store.outbox(NODE, after=0, limit=0)),
         await store.list_jobs(JobQuery()),
     )
 
 
-def full(revision: int, **guard: int) -> JobChanges:
+def full(revision: int, *, expected_generation: int | None = None) -> JobChanges:
     """Make a transaction that changes something of every kind, all records to one revision."""
     return JobChanges(
         job_id=JOB,
@@ -49,8 +59,9 @@ def full(revision: int, **guard: int) -> JobChanges:
         executions=(make_execution("e-1", revision), make_execution("e-2", revision)),
         evaluations=(make_evaluation(f"ev-{revision}"),),
         history=(make_draft("changed"), make_draft("started", execution_id="e-1")),
+        provenance=(ProvenanceDraft(execution_id=E1, inputs=(make_input(f"k/{revision}"),)),),
         messages=((NODE, cancel(f"e-{revision}")),),
-        **guard,
+        expected_generation=expected_generation,
     )
 
 

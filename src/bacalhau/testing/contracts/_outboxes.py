@@ -15,12 +15,15 @@ from bacalhau.protocol.messages import (
     BidResult,
     CancelExecution,
     ComputeError,
+    InputsRead,
     RunResult,
 )
 from bacalhau.testing.contracts._store_records import (
     NODE,
     make_execution,
+    make_input,
     make_job,
+    make_outputs,
 )
 
 if TYPE_CHECKING:
@@ -43,7 +46,9 @@ FROM_NODE: tuple[FromNode, ...] = (
         execution_id=EXECUTION,
         run_output=RunOutput(stdout="out", exit_code=1),
         published_result=SpecConfig(type="s3", params={"Key": "k"}),
+        outputs=make_outputs(),
     ),
+    InputsRead(execution_id=EXECUTION, inputs=(make_input(),)),
     ComputeError(execution_id=EXECUTION, events=(EVENT,), retryable=False),
 )
 

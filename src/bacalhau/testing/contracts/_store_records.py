@@ -34,6 +34,7 @@ from bacalhau.models import (
     Task,
     Trigger,
 )
+from bacalhau.models.provenance import FileRecord, InputRecord, OutputRecord
 from bacalhau.ports.store import LocalExecution
 from bacalhau.protocol.messages import CancelExecution
 
@@ -170,9 +171,33 @@ def make_local(
         revision=revision,
         run_output=run_output,
         published_result=SpecConfig(type="s3", params={"Bucket": "b"}),
+        outputs=make_outputs(),
         create_time=START_NS,
         modify_time=START_NS + revision,
     )
+
+
+def make_input(key: str = "k/ä") -> InputRecord:
+    """Make the record of an input of one object."""
+    file = FileRecord(
+        key=key, path="ä", size_bytes=3, etag='"0cc1"', version_id="v.1", sha256="ab" * 32
+    )
+    return InputRecord(
+        target="/inputs",
+        type="s3",
+        origin="s3://b/k/",
+        endpoint="http://localhost:9000",
+        objects=2000,
+        size_bytes=7000,
+        digest="cd" * 32,
+        files=[file],
+    )
+
+
+def make_outputs(path: str = "stdout") -> OutputRecord:
+    """Make the record of a published file."""
+    file = FileRecord(path=path, size_bytes=3, sha256="ef" * 32)
+    return OutputRecord(type="s3", objects=1, size_bytes=3, digest="01" * 32, files=[file])
 
 
 async def submit(store: JobStore, job: Job) -> None:

@@ -15,6 +15,7 @@ In a test module, list the sources and subclass the suite::
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
@@ -148,6 +149,21 @@ class SourceContract:
         assert plan == msgspec.json.decode(msgspec.json.encode(plan), type=type(plan))
         for item in plan.objects:
             assert item.path in (".", clean_relative(item.path))
+
+    async def test_tells_where_the_data_are_from(self, origin: Origin, source: Source) -> None:
+        plan = await source.plan(wanted(await origin.offer(FILE)))
+        assert bool(plan.origin) is not plan.is_in_job
+
+    async def test_hashes_what_it_fetches_or_says_nothing(
+        self, origin: Origin, source: Source, directory: Path
+    ) -> None:
+        spec = wanted(await origin.offer(FILE))
+        plan = await source.plan(spec)
+        fetched = await source.fetch(spec, plan, directory, lambda *_: None)
+        files = [item for item in plan.objects if not item.is_directory]
+        for item in files if fetched.digests else ():
+            content = (directory / item.path).read_bytes()
+            assert fetched.digests[item.path] == hashlib.sha256(content).digest()
 
     async def test_fetches_what_was_planned(
         self, case: SourceCase, origin: Origin, source: Source, directory: Path

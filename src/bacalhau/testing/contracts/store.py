@@ -17,6 +17,7 @@ from bacalhau.models import JobID
 from bacalhau.ports.store import LocalChanges
 from bacalhau.testing.contracts import _job_writes, _local_writes
 from bacalhau.testing.contracts._job_pages import JobPages
+from bacalhau.testing.contracts._job_provenance import JobProvenance
 from bacalhau.testing.contracts._job_reads import JobReads
 from bacalhau.testing.contracts._job_writes import JobWrites
 from bacalhau.testing.contracts._local_writes import LocalWrites
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 JOB = JobID("j-1")
 
 
-class JobStoreContract(JobWrites, JobReads, JobPages, OutboxContract):
+class JobStoreContract(JobWrites, JobReads, JobPages, JobProvenance, OutboxContract):
     """Everything that a ``JobStore`` promises, but for outliving its process."""
 
     @pytest.fixture

@@ -1,0 +1,44 @@
+"""Inputs that the executions of a job divide as a whole (spec storage.md 9.1).
+
+Where the part of one depends on all there is, as with ``balanced``, all have to have seen the same;
+else something would be read twice, or never. So the first execution that tells the digest of its
+listing settles it, for as long as the work of any execution that goes by it counts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bacalhau.errors import Code, UserError
+from bacalhau.models import ComputeState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from bacalhau.errors import BacalhauError
+    from bacalhau.models import Execution
+
+
+def settled(executions: Iterable[Execution]) -> dict[str, str]:
+    """Return the digests by target that an execution has to go by, given the others of its job."""
+    found: dict[str, str] = {}
+    for run in executions:
+        if not run.is_terminal or run.compute_state.state_type is ComputeState.COMPLETED:
+            for target, digest in run.listings.items():
+                found.setdefault(target, digest)
+    return found
+
+
+def contradiction(known: Mapping[str, str], told: Mapping[str, str]) -> BacalhauError | None:
+    """Return an error if a listing that was told is not the one that is known."""
+    for target, digest in sorted(told.items()):
+        if known.get(target, digest) != digest:
+            return UserError(
+                f'the input for "{target}" has changed since the job began: its objects are '
+                "divided among all executions, which must have listed the same ones",
+                code=Code.LISTING_CHANGED,
+                component="InputSources",
+                hint="run the job again; or divide by object, regex, substring or date, which do "
+                "not depend on the whole listing",
+            )
+    return None

@@ -1,0 +1,73 @@
+"""The lanes of one run over many small objects; see ``lane``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from bacalhau.lib.outbound import ForbiddenAddressError
+from bacalhau.s3.lane import OddAnswerError, request
+
+if TYPE_CHECKING:
+    from bacalhau.s3.client import Call, S3Client
+    from bacalhau.s3.endpoints import Location
+    from bacalhau.s3.lane import Answer, Lane
+
+_FAILURES_IN_A_ROW = 8
+
+
+class Lanes:
+    """Lanes that are opened as they are needed, as many as are in use at once.
+
+    A server that answers in its own way several times in a row is left to the general way.
+    """
+
+    def __init__(self, client: S3Client) -> None:
+        self._client = client
+        self._idle: list[Lane] = []
+        self._location: Location | None = None
+        self._failures = 0
+
+    async def get(self, call: Call, size_bytes: int) -> Answer | None:
+        """Return the answer to a request; None when it has to be made in the general way.
+
+        Raises:
+            UserError: the credentials of this node are broken.
+        """
+        if self._failures >= _FAILURES_IN_A_ROW:
+            return None
+        location, url, headers = await self._client.prepare(call)
+        if location is not self._location:  # another region, maybe another host
+            self.close()
+            self._location = location
+        place = urlsplit(location.base)
+        headers.setdefault("Host", place.netloc)
+        try:
+            head = request(url[len(place.scheme) + 3 + len(place.netloc) :], headers)
+            lane = self._take() or await self._client.open_lane(location)
+            if lane is None:
+                self._failures = _FAILURES_IN_A_ROW
+                return None
+            answer = await lane.get(head, size_bytes)
+        except (OSError, TimeoutError, OddAnswerError, ForbiddenAddressError):
+            self._failures += 1
+            return None
+        self._failures = 0
+        if lane.is_open and location is self._location:
+            self._idle.append(lane)
+        else:
+            lane.close()
+        return answer
+
+    def _take(self) -> Lane | None:
+        while self._idle:
+            lane = self._idle.pop()
+            if lane.is_open:  # else the server has closed it
+                return lane
+        return None
+
+    def close(self) -> None:
+        """Close the lanes that nobody uses."""
+        for lane in self._idle:
+            lane.close()
+        self._idle.clear()
