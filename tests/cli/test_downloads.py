@@ -135,6 +135,31 @@ class TestLayout:
         download(links(files, "/1.tar.gz"), tmp_path)
         assert tree(tmp_path) == {"raw/x": "x", "stdout": "1"}
 
+    def test_a_folder_of_the_user_that_is_called_raw(self, files: Files, tmp_path: Path) -> None:
+        (tmp_path / "raw").mkdir()
+        (tmp_path / "raw/photo").write_text("mine")
+        (tmp_path / "raw/empty").mkdir()
+        files.content["/1.tar.gz"] = archive(stdout="1", raw__x="x")
+        download(links(files, "/1.tar.gz"), tmp_path)
+        assert tree(tmp_path) == {"raw/photo": "mine", "raw/x": "x", "stdout": "1"}
+        assert (tmp_path / "raw/empty").is_dir()
+        files.content["/2.tar.gz"] = archive(raw__photo="x")
+        with pytest.raises(ConflictError, match=r"already exists: .*/raw/photo"):
+            download(links(files, "/2.tar.gz"), tmp_path, only="raw")
+        assert tree(tmp_path) == {"raw/photo": "mine", "raw/x": "x", "stdout": "1"}
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["raw", "stdout"]
+
+    def test_one_path_leaves_an_interrupted_download_alone(
+        self, files: Files, tmp_path: Path
+    ) -> None:
+        files.content["/1.tar.gz"] = archive(stdout="1", outputs__x="x")
+        specs = links(files, "/1.tar.gz", "/2.tar.gz")
+        download(specs[:1], tmp_path, raw=True)
+        files.content["/2.tar.gz"] = archive(stdout="2")
+        download(specs, tmp_path, only="outputs/x")
+        assert (tmp_path / "outputs/x").read_text() == "x"
+        assert [path.name[-8:] for path in (tmp_path / "raw").iterdir()] == ["1.tar.gz"]
+
     def test_two_downloads_to_one_place(self, files: Files, tmp_path: Path) -> None:
         files.content["/1.tar.gz"] = archive(stdout="1")
         (tmp_path / "raw").mkdir()

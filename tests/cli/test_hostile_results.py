@@ -304,7 +304,8 @@ class TestOnePath:
         specs = links(files, "/1.tar.gz")
         download(specs, place, raw=True)
         assert download(specs, place, only="outputs/x") == (True, 0)
-        assert everything(place) == {"outputs", "outputs/x"}
+        found = {name for name in everything(place) if not name.startswith("raw")}
+        assert found == {"outputs", "outputs/x"}
 
     @pytest.mark.parametrize(
         ("only", "hint"),

@@ -18,6 +18,7 @@ from bacalhau.client.addresses import RemoteFile
 from bacalhau.client.failures import COMPONENT
 from bacalhau.client.fetch import fetch
 from bacalhau.client.merge import Merge
+from bacalhau.client.partial import PARTIAL_SUFFIXES
 from bacalhau.client.present import missing_files
 from bacalhau.client.results import OPENED, PARTS
 from bacalhau.client.single import PathInArchives, narrowed, no_such_path
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from bacalhau.client.results import PublishedFile, Result
 
 _RAW = "raw"
-_WHILE_MERGING = ".raw"
+_WHILE_MERGING = ".bacalhau-raw"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,6 +88,7 @@ class _Run:
         self._meter = meter
         self._tick = tick
         self._names: set[str] = set()
+        self._kept: set[Path] = set()
 
     def is_there(self) -> bool:
         """Tell whether the directory holds just these results already.
@@ -108,13 +110,14 @@ class _Run:
 
     def fetch(self) -> None:
         """Fetch everything into the store, and leave it there."""
-        with _locked(self._store):
+        with self._holding_store():
             self._fetch([(result, file) for result in self._results for file in result.files])
 
     def fetch_and_merge(self) -> None:
         """Fetch what is missing, and put it into the directory."""
-        with _locked(self._store), self._without_trees_on_failure():
+        with self._holding_store():
             if self._only:
+                self._kept = {path for path in self._paths() if path.exists()}
                 trees = self._fetch_path()
             else:
                 missing, _ = missing_files(self._directory, self._results)
@@ -184,22 +187,19 @@ class _Run:
 
     def _merge(self, trees: Sequence[Path]) -> None:
         merge = self._collected(trees)
-        if "raw" in merge.names:
+        if _RAW in merge.names:
             # The results have something that is called as the store is.
-            aside = self._directory / _WHILE_MERGING
-            remove_tree(aside)
-            self._store.rename(aside)
-            trees = [aside / tree.relative_to(self._store) for tree in trees]
-            self._store, merge = aside, self._collected(trees)
+            trees = self._moved_aside(trees)
+            merge = self._collected(trees)
         merge.check()
         if merge.collision is not None:
-            remove_tree(self._store)
+            self._remove()
             raise _collision(merge.collision)
         if self._only and merge.is_empty:
             listed = [file.path for result in self._published for file in result.files]
             raise no_such_path(self._only, [*self._names, *filter(None, listed)])
         merge.apply()
-        remove_tree(self._store)
+        self._remove()
 
     def _collected(self, trees: Sequence[Path]) -> Merge:
         merge = Merge(self._directory)
@@ -215,19 +215,47 @@ class _Run:
             tree.mkdir()
         return tree
 
+    def _paths(self) -> Iterator[Path]:
+        """Yield everything that may be ours in the store, which others may use too."""
+        for result in self._results:
+            for suffix in ("", OPENED, PARTS, *PARTIAL_SUFFIXES):
+                yield self._store / f"{result.name}{suffix}"
+
+    def _remove(self) -> None:
+        """Remove what is in the store, but for what was not brought there for this."""
+        for path in self._paths():
+            if path not in self._kept:
+                remove_tree(path)
+        _remove_empty(self._store)
+
+    def _moved_aside(self, trees: Sequence[Path]) -> list[Path]:
+        aside = self._directory / _WHILE_MERGING
+        remove_tree(aside)
+        aside.mkdir()
+        for path in filter(Path.exists, self._paths()):
+            path.rename(aside / path.name)
+        _remove_empty(self._store)
+        self._store = aside
+        return [aside / tree.name for tree in trees]
+
     @contextmanager
-    def _without_trees_on_failure(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException:
-            for result in self._results:
-                remove_tree(self._store / f"{result.name}{OPENED}")
-            raise
+    def _holding_store(self) -> Iterator[None]:
+        """Keep the store for this process; afterwards nothing is in it that is of no use."""
+        with _locked(self._store):
+            try:
+                yield
+            finally:
+                for result in self._results:
+                    remove_tree(self._store / f"{result.name}{OPENED}")
+                for path in self._paths():
+                    for folder, _, _ in os.walk(path, topdown=False):
+                        _remove_empty(Path(folder))
+                _remove_empty(self._store)
 
 
 @contextmanager
 def _locked(store: Path) -> Iterator[None]:
-    """Keep the store for this process; an empty one does not stay.
+    """Keep a folder for this process.
 
     Raises:
         ConflictError: another process has it.
@@ -235,27 +263,21 @@ def _locked(store: Path) -> Iterator[None]:
     store.mkdir(exist_ok=True)
     descriptor = os.open(store, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            raise ConflictError(
-                f"another process downloads to {store.parent}",
-                hint="wait until it is done, or name another directory with --output-dir",
-                component=COMPONENT,
-            ) from exc
-        try:
-            yield
-        finally:
-            _prune(store)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as exc:
+        raise ConflictError(
+            f"another process downloads to {store.parent}",
+            hint="wait until it is done, or name another directory with --output-dir",
+            component=COMPONENT,
+        ) from exc
     finally:
         os.close(descriptor)
 
 
-def _prune(store: Path) -> None:
-    """Remove folders that hold nothing, the store itself included."""
-    for folder, _, _ in os.walk(store, topdown=False):
-        with suppress(OSError):
-            Path(folder).rmdir()
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _with_folder(path: Path) -> Path:

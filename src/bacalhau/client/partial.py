@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Span = tuple[int, int]
     """First byte, and the one behind the last."""
 
+PARTIAL_SUFFIXES = (".part", ".part.log", ".part.log.new")
+
 _LOGGED_FROM_BYTES = 1024 * 1024
 """Of smaller files no log is kept: fetching them again costs little more than writing it."""
 

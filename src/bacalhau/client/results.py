@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from bacalhau.client.addresses import Link
 from bacalhau.client.failures import COMPONENT
+from bacalhau.client.partial import PARTIAL_SUFFIXES
 from bacalhau.client.web import split_url
 from bacalhau.errors import Code, UserError
 from bacalhau.lib.paths import clean_relative
@@ -29,7 +30,7 @@ OPENED, PARTS = ".opened", ".parts"
 """Beside a result in ``raw``: what was in the archive, and files of a tree that are incomplete."""
 
 
-_RESERVED = (OPENED, PARTS, ".part", ".part.log", ".part.log.new")
+_RESERVED = (OPENED, PARTS, *PARTIAL_SUFFIXES)
 _UNSAFE = re.compile(r'[/\\:*?"<>|\x00-\x1f]')
 _LONGEST_NAME_BYTES = 200
 _MAX_BYTES = 2**63
