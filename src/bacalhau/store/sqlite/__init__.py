@@ -2,7 +2,7 @@
 
 How it works: every write is a function over the connection. What has gathered while the disk was
 busy runs as one transaction with one flush: the statements in the event loop's thread, the commit
-in a thread of its own. A write that is refused is undone alone by its savepoint. Reads by key
+in a thread of its own. A write that is refused is undone alone. Reads by key
 happen at once on a connection of the event loop's thread; scans run in a thread of their own.
 Readers never wait for the writer (WAL mode).
 """

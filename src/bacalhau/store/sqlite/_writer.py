@@ -93,7 +93,8 @@ class GroupWriter:
     async def submit(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run a function in a transaction of its own, and return its result once it is durable.
 
-        The function runs in the event loop's thread: it must not wait for anything.
+        The function runs in the event loop's thread: it must not wait for anything. It may run
+        again from the start, after what it did was undone.
 
         Cancellation: a function that was handed over runs all the same.
 
@@ -209,9 +210,19 @@ class GroupWriter:
         self._place.check()
 
     def _attempt_all(self, group: list[_Write]) -> list[Any]:
-        """Run a group; a refused write is undone by its savepoint, or with the transaction."""
-        if len(group) == 1:
-            return [self._attempt(group[0])]
+        """Run a group. What is refused has written nothing, as a rule, and needs no undoing."""
+        outcomes = []
+        for write in group:
+            before = self._connection.total_changes
+            outcome = self._attempt(write)
+            if isinstance(outcome, _Refused) and self._connection.total_changes != before:
+                self._begin()
+                return self._attempt_each(group)
+            outcomes.append(outcome)
+        return outcomes
+
+    def _attempt_each(self, group: list[_Write]) -> list[Any]:
+        """Run a group so that what a refused write has done can be undone, which takes longer."""
         outcomes = []
         for write in group:
             self._connection.execute("SAVEPOINT one")
