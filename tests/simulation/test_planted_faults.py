@@ -129,13 +129,14 @@ def inbox_that_takes_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Answers, "_answered", _answered_regardless)
 
 
-def _answered_regardless(answers: Answers, node_id: Any, message: Any) -> JobDraft | None:
-    found = answers._find(node_id, message.execution_id)
-    if found is None:
+def _answered_regardless(answers: Answers, job_id: Any, messages: Any) -> JobDraft | None:
+    snapshot = answers._store.snapshot(job_id)
+    if snapshot is None:
         return None
-    snapshot, execution = found
     draft = JobDraft(snapshot, answers._clock.now_ns())
-    return draft if lifecycle.answer(draft, execution, message) else None
+    for message in messages:
+        lifecycle.answer(draft, draft.execution(message.execution_id), message)
+    return None if draft.is_empty else draft
 
 
 def answers_that_nobody_looks_at(monkeypatch: pytest.MonkeyPatch) -> None:

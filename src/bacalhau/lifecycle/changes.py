@@ -101,6 +101,10 @@ class JobDraft:
         """All executions as they will be, in order of creation."""
         return tuple(self._executions.values())
 
+    def execution(self, execution_id: ExecutionID) -> Execution | None:
+        """Return one execution as it will be."""
+        return self._executions.get(execution_id)
+
     @property
     def is_empty(self) -> bool:
         """True when nothing would be written."""

@@ -26,8 +26,11 @@ from bacalhau.protocol.messages import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from bacalhau.errors import BacalhauError
     from bacalhau.lifecycle.changes import JobDraft
+    from bacalhau.models import JobID
 
 LOST = "NodeLost"
 _CAUSE = "Cause"
@@ -70,10 +73,12 @@ def give_up(draft: JobDraft, execution: Execution, event: Event, *, cause: str =
     draft.send(execution.node_id, CancelExecution(execution_id=execution.id, reason=event.message))
 
 
-def inputs_read(execution: Execution, message: InputsRead) -> JobChanges:
-    """Record what an execution has read; nothing follows from it, and no state forbids it."""
-    read = ProvenanceDraft(execution_id=execution.id, inputs=message.inputs)
-    return JobChanges(job_id=execution.job_id, provenance=(read,))
+def inputs_read(job_id: JobID, messages: Iterable[InputsRead]) -> JobChanges:
+    """Record what executions have read; nothing follows from it, and no state forbids it."""
+    read = (
+        ProvenanceDraft(execution_id=each.execution_id, inputs=each.inputs) for each in messages
+    )
+    return JobChanges(job_id=job_id, provenance=tuple(read))
 
 
 def answer(draft: JobDraft, execution: Execution, message: Answer) -> bool:
@@ -99,7 +104,9 @@ def _bid_result(draft: JobDraft, execution: Execution, message: BidResult) -> bo
     asked = execution.compute_state.state_type in (ComputeState.NEW, ComputeState.ASK_FOR_BID)
     if execution.is_terminal or not asked:
         return False
-    changed = listings.contradiction(listings.settled(draft.executions), message.listings)
+    changed = None
+    if message.listings:
+        changed = listings.contradiction(listings.settled(draft.executions), message.listings)
     if changed is not None:
         # Both were asked before either had answered. The node runs the task already.
         give_up(draft, execution, _final(draft, changed))

@@ -23,6 +23,8 @@ def settled(executions: Iterable[Execution]) -> dict[str, str]:
     """Return the digests by target that an execution has to go by, given the others of its job."""
     found: dict[str, str] = {}
     for run in executions:
+        if not run.listings:
+            continue
         if not run.is_terminal or run.compute_state.state_type is ComputeState.COMPLETED:
             for target, digest in run.listings.items():
                 found.setdefault(target, digest)

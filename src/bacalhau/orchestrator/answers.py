@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bacalhau.lifecycle.changes import JobSnapshot
-    from bacalhau.models import Execution, ExecutionID, NodeID
+    from bacalhau.models import Execution, ExecutionID, JobID, NodeID
     from bacalhau.orchestrator.broker import Broker
     from bacalhau.orchestrator.deadlines import Deadlines
     from bacalhau.orchestrator.planner import Planner
@@ -56,63 +57,60 @@ class Answers:
         self._wake = wake
 
     async def take(self, node_id: NodeID, batch: Sequence[FromNode]) -> None:
-        """Store a batch of one node's messages, those of one execution in their order.
+        """Store a batch of one node's messages, those about one job together.
+
+        Each state that an execution passes through is a transaction of its own.
 
         Raises:
             BacalhauError: the store failed; the batch, or part of it, is to be sent again.
         """
-        by_execution: dict[ExecutionID, list[FromNode]] = {}
+        by_job: dict[JobID, list[FromNode]] = {}
         for message in batch:
-            by_execution.setdefault(message.execution_id, []).append(message)
+            execution = self._store.execution(message.execution_id)
+            if execution is None or execution.node_id != node_id:
+                log.info("answer_ignored", node_id=node_id, execution_id=message.execution_id)
+            else:
+                by_job.setdefault(execution.job_id, []).append(message)
         async with asyncio.TaskGroup() as tasks:
-            chains = [
-                tasks.create_task(self._take_chain(node_id, chain))
-                for chain in by_execution.values()
+            taken = [
+                tasks.create_task(self._take_all(job_id, messages))
+                for job_id, messages in by_job.items()
             ]
-        failures = [failure for chain in chains if (failure := chain.result()) is not None]
+        failures = [failure for each in taken if (failure := each.result()) is not None]
         if failures:
             raise failures[0]
 
-    async def _take_chain(
-        self, node_id: NodeID, messages: Sequence[FromNode]
-    ) -> BacalhauError | None:
-        """Take messages in order; return what stopped it.
+    async def _take_all(self, job_id: JobID, messages: Sequence[FromNode]) -> BacalhauError | None:
+        """Take messages about one job; return what stopped it.
 
-        Not raised: that would cancel the other chains between a write and the look it asks for.
+        Not raised: that would cancel the other jobs' between a write and the look it asks for.
         """
+        read = [message for message in messages if isinstance(message, InputsRead)]
+        answers = [message for message in messages if not isinstance(message, InputsRead)]
         try:
-            for message in messages:
-                await self._take_one(node_id, message)
+            if read:
+                # Whatever became of the job: it was read, and nothing follows.
+                await self._store.apply(lifecycle.inputs_read(job_id, read))
+            for some in _in_rounds(answers):
+                await self._take_answers(job_id, some)
         except BacalhauError as exc:
             return exc
         return None
 
-    async def _take_one(self, node_id: NodeID, message: FromNode) -> None:
-        if isinstance(message, InputsRead):
-            await self._note(node_id, message)
-            return
+    async def _take_answers(self, job_id: JobID, answers: Sequence[Answer]) -> None:
         while True:
-            draft = self._answered(node_id, message)
+            draft = self._answered(job_id, answers)
             if draft is None:
-                log.info("answer_ignored", node_id=node_id, execution_id=message.execution_id)
                 return
             try:
                 if not await self._settle(draft):
-                    await self._store_and_ask(node_id, message)
+                    await self._store_and_ask(job_id, answers)
             except StaleWriteError:
                 continue
             return
 
-    async def _note(self, node_id: NodeID, message: InputsRead) -> None:
-        """Store what was read, whatever became of the job: it was read, and nothing follows."""
-        execution = self._store.execution(message.execution_id)
-        if execution is None or execution.node_id != node_id:
-            log.info("answer_ignored", node_id=node_id, execution_id=message.execution_id)
-            return
-        await self._store.apply(lifecycle.inputs_read(execution, message))
-
     async def _settle(self, draft: JobDraft) -> bool:
-        """Store an answer with all that follows from it; False when a node is needed for that."""
+        """Store answers with all that follows from them; False when a node is needed for that."""
         plan = self._planner.look_within(draft)
         if plan is None:
             return False
@@ -125,9 +123,9 @@ class Answers:
             self._planner.look_again(draft.job, Trigger.EXEC_UPDATE)
         return True
 
-    async def _store_and_ask(self, node_id: NodeID, message: Answer) -> None:
-        """Store an answer, and an evaluation that asks for what is to follow."""
-        draft = self._answered(node_id, message)
+    async def _store_and_ask(self, job_id: JobID, answers: Sequence[Answer]) -> None:
+        """Store answers, and an evaluation that asks for what is to follow."""
+        draft = self._answered(job_id, answers)
         if draft is None:
             return
         evaluation = self._planner.evaluation(draft.job, Trigger.EXEC_UPDATE)
@@ -137,16 +135,24 @@ class Answers:
         self._broker.enqueue(evaluation, stored=True)
         self._planner.follow_up(changes)
 
-    def _answered(self, node_id: NodeID, message: Answer) -> JobDraft | None:
-        """Return the job with the answer taken; None when it is late, repeated or misplaced."""
-        found = self._find(node_id, message.execution_id)
-        if found is None:
+    def _answered(self, job_id: JobID, answers: Sequence[Answer]) -> JobDraft | None:
+        """Return the job with answers taken; None when all are late, repeated or misplaced."""
+        snapshot = self._store.snapshot(job_id)
+        if snapshot is None:
             return None
-        snapshot, execution = found
         draft = JobDraft(snapshot, self._clock.now_ns())
-        if snapshot.job.is_terminal or not lifecycle.answer(draft, execution, message):
-            return None
-        return draft
+        for answer in answers:
+            execution = draft.execution(answer.execution_id)
+            is_taken = (
+                execution is not None
+                and not snapshot.job.is_terminal
+                and lifecycle.answer(draft, execution, answer)
+            )
+            if is_taken:
+                draft.end_step()
+            else:
+                log.info("answer_ignored", job_id=job_id, execution_id=answer.execution_id)
+        return None if draft.is_empty else draft
 
     def _find(
         self, node_id: NodeID, execution_id: ExecutionID
@@ -195,6 +201,18 @@ class Answers:
         log.warning("execution_cancelled_as_stray", execution_id=execution_id, node_id=node_id)
         message = CancelExecution(execution_id=execution_id, reason="execution is not wanted")
         await self._store.send(node_id, message)
+
+
+def _in_rounds(answers: Sequence[Answer]) -> list[list[Answer]]:
+    """Divide answers so that each round has one of each execution at most, in their order."""
+    rounds: list[list[Answer]] = []
+    taken: Counter[ExecutionID] = Counter()
+    for answer in answers:
+        if taken[answer.execution_id] == len(rounds):
+            rounds.append([])
+        rounds[taken[answer.execution_id]].append(answer)
+        taken[answer.execution_id] += 1
+    return rounds
 
 
 def _execution_of(message: Sequenced) -> ExecutionID:

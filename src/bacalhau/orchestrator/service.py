@@ -114,7 +114,7 @@ class Orchestrator:
             clock=clock,
             ids=ids,
         )
-        self._answers = Answers(
+        self.answers = Answers(
             store=store,
             broker=self.broker,
             deadlines=self.deadlines,
@@ -195,7 +195,7 @@ class Orchestrator:
             floor=hello.floor,
             endpoint=endpoint,
             store=self._store,
-            take=self._answers.take,
+            take=self.answers.take,
         )
         await session.signal(Welcome(floor=session.floor))
         self._sessions[node_id] = (session, tasks.create_task(session.run()))
@@ -223,7 +223,7 @@ class Orchestrator:
                 await session.acknowledged(seq)
             case Report():
                 await session.forget_delivered()
-                await self._answers.compare(session.node_id, message)
+                await self.answers.compare(session.node_id, message)
             case _ if envelope.seq:
                 session.arrived(envelope)
             case _:

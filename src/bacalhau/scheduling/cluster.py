@@ -46,8 +46,6 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
             if node.membership is Membership.APPROVED and node.presence is not Presence.LOST
         ]
 
-    def presence(self, node_id: NodeID) -> Presence:
-        """How a node stands; unknown nodes are lost."""
-        return next(
-            (node.presence for node in self.nodes if node.node_id == node_id), Presence.LOST
-        )
+    def known(self) -> set[NodeID]:
+        """Return the nodes that are not lost."""
+        return {node.node_id for node in self.nodes if node.presence is not Presence.LOST}

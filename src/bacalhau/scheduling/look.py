@@ -14,7 +14,6 @@ import msgspec
 from bacalhau.lifecycle import events
 from bacalhau.lifecycle import execution as lifecycle
 from bacalhau.lifecycle import job as job_lifecycle
-from bacalhau.lifecycle.connection import Presence
 from bacalhau.models import (
     ComputeState,
     DesiredState,
@@ -146,8 +145,9 @@ class Look(ABC):
     # -- what is over ------------------------------------------------------------------
 
     def _give_up_lost(self) -> None:
+        known = self.context.cluster.known()
         for run in self.live():
-            if self.context.cluster.presence(run.node_id) is Presence.LOST:
+            if run.node_id not in known:
                 event = events.stop_requested(self.context.now_ns, "node has disappeared")
                 lifecycle.give_up(self.draft, run, event, cause=lifecycle.LOST)
 

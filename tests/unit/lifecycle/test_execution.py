@@ -223,11 +223,10 @@ def test_a_service_whose_task_ends_has_failed() -> None:
     assert lifecycle.may_retry(after)
 
 
-@pytest.mark.parametrize("execution", [NEW, RUNNING, *ENDED])
-def test_what_was_read_is_noted_whatever_became_of_the_execution(execution: Execution) -> None:
+def test_what_was_read_is_noted() -> None:
     message = InputsRead(execution_id=E1, inputs=(make_input(),))
-    assert lifecycle.inputs_read(execution, message) == JobChanges(
-        job_id=execution.job_id,
+    assert lifecycle.inputs_read(RUNNING.job_id, [message]) == JobChanges(
+        job_id=RUNNING.job_id,
         provenance=(ProvenanceDraft(execution_id=E1, inputs=(make_input(),)),),
     )
 
