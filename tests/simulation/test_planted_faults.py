@@ -135,7 +135,9 @@ def _answered_regardless(answers: Answers, job_id: Any, messages: Any) -> JobDra
         return None
     draft = JobDraft(snapshot, answers._clock.now_ns())
     for message in messages:
-        lifecycle.answer(draft, draft.execution(message.execution_id), message)
+        execution = draft.execution(message.execution_id)
+        if execution is not None:
+            lifecycle.answer(draft, execution, message)
     return None if draft.is_empty else draft
 
 
