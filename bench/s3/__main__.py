@@ -70,7 +70,11 @@ LOADS = {
     "upload": Load(
         "upload of 1 GiB",
         _UPLOADED,
-        (ours("this project", "upload"), Client("s5cmd", s5cmd_upload, 1), boto("boto3", "upload")),
+        (
+            ours("this project", "upload", 1),
+            Client("s5cmd", s5cmd_upload, 1),
+            boto("boto3", "upload"),
+        ),
         (0, 0),
     ),
 }
@@ -156,6 +160,7 @@ def _rows(load: Load, taken: dict[str, list[Run]]) -> Iterator[list[str]]:
             "" if is_again else f"{wall:.2f}",
             f"{inner:.2f}",
             "" if is_again else f"{statistics.median(each.cpu for each in runs):.2f}",
+            "" if is_again else f"{statistics.median(each.server_cpu for each in runs):.2f}",
             f"{max(each.peak_mib for each in runs):.0f}",
             f"{beside / (inner if is_again else wall):.2f} x",
             f"{serial[0].wall / wall:.1f} x" if serial else "",
@@ -163,7 +168,17 @@ def _rows(load: Load, taken: dict[str, list[Run]]) -> Iterator[list[str]]:
 
 
 def _table(rows: list[list[str]]) -> str:
-    head = ["what", "client", "wall s", "in it s", "CPU s", "peak MiB", "speed / s5cmd", "/ serial"]
+    head = [
+        "what",
+        "client",
+        "wall s",
+        "in it s",
+        "CPU s",
+        "server's",
+        "peak MiB",
+        "speed / s5cmd",
+        "/ serial",
+    ]
     lines = [head, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     texts = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.s3.store import BUCKET
+from bench.s3.store import BUCKET, server_cpu_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,11 +20,15 @@ S5CMD = Path(".build/bench/s5cmd/bin/s5cmd")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run: seconds on the clock, with and without the start of the process, CPU, memory."""
+    """One run: seconds on the clock, with and without the start of the process, CPU, memory.
+
+    ``server_cpu`` is the CPU time that the server used meanwhile.
+    """
 
     wall: float
     inner: float
     cpu: float
+    server_cpu: float
     peak_mib: float
     fetched: int = 0
 
@@ -41,10 +45,10 @@ class Client:
     rounds: int = 3
 
 
-def ours(name: str, action: str) -> Client:
+def ours(name: str, action: str, rounds: int = 3) -> Client:
     """This project, see ``node``."""
     module = (sys.executable, "-m", "bench.s3.node", action)
-    return Client(name, lambda endpoint, key, path: [*module, endpoint, key, path])
+    return Client(name, lambda endpoint, key, path: [*module, endpoint, key, path], rounds)
 
 
 def boto(name: str, action: str) -> Client:
@@ -69,14 +73,17 @@ def run(client: Client, endpoint: str, key: str, path: Path) -> Run:
     """Run a client to its end."""
     command = list(client.command(endpoint, key, str(path)))
     launch = [sys.executable, "-m", "bench.s3.launch", *command]
+    before = server_cpu_seconds()
     done = subprocess.run(launch, stdout=subprocess.PIPE, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {done.returncode}")
+    server_cpu = server_cpu_seconds() - before
     taken = json.loads(done.stdout)
     said = json.loads(taken["said"]) if taken["said"].startswith("{") else {}
     wall = taken["wall"]
     inner = said.get("wall", wall)
-    return Run(wall, inner, taken["cpu"], taken["peak"], int(said.get("fetched", 0)))
+    fetched = int(said.get("fetched", 0))
+    return Run(wall, inner, taken["cpu"], server_cpu, taken["peak"], fetched)
 
 
 def arrived(directory: Path) -> tuple[int, int]:

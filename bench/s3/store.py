@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from bench.machine import cpu_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 BUCKET = "bench"
 SMALL = "small/"
@@ -24,6 +26,7 @@ LARGE = "large/object"
 LARGE_PARTS = 128
 _STORE_BYTES = 12 * 2**30
 _FILL_THREADS = 8
+_SERVER = ("radosgw", "ceph-osd")
 
 
 @contextmanager
@@ -41,6 +44,13 @@ def running(directory: Path) -> Iterator[str]:
     with rgw.running(directory, store_bytes=_STORE_BYTES) as endpoint:
         _fill(rgw_client(endpoint, rgw.OWNER))
         yield endpoint
+
+
+def server_cpu_seconds() -> float:
+    """Return the CPU time that the server has used so far; it is a child of this process."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    programs = {int(pid): Path(f"/proc/{pid}/comm").read_text().strip() for pid in children}
+    return sum(cpu_seconds(pid) for pid, name in programs.items() if name in _SERVER)
 
 
 def _fill(client: Any) -> None:

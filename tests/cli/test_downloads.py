@@ -80,8 +80,11 @@ class TestLayout:
     def test_results_that_collide_are_not_merged(self, files: Files, tmp_path: Path) -> None:
         files.content["/1.tar.gz"] = archive(outputs__x="1")
         files.content["/2.tar.gz"] = archive(outputs__x="2")
-        with pytest.raises(ConflictError, match=r"already exists: .*/outputs/x. Try --raw"):
+        with pytest.raises(
+            ConflictError, match=r"already exists: .*/outputs/x. Try --raw"
+        ) as caught:
             download(links(files, "/1.tar.gz", "/2.tar.gz"), tmp_path)
+        assert "several executions have it; --raw" in caught.value.hint
         assert list(tmp_path.iterdir()) == [], "nothing is left behind"
 
     def test_nothing_is_fetched_for_a_directory_that_has_results(
@@ -148,6 +151,14 @@ class TestLayout:
             download(links(files, "/2.tar.gz"), tmp_path, only="raw")
         assert tree(tmp_path) == {"raw/photo": "mine", "raw/x": "x", "stdout": "1"}
         assert sorted(path.name for path in tmp_path.iterdir()) == ["raw", "stdout"]
+
+    def test_a_file_of_the_user_that_is_called_raw(self, files: Files, tmp_path: Path) -> None:
+        files.content["/1.tar.gz"] = archive(stdout="1")
+        (tmp_path / "raw").write_text("mine")
+        with pytest.raises(ConflictError, match="/raw is in the way") as caught:
+            download(links(files, "/1.tar.gz"), tmp_path)
+        assert caught.value.hint.startswith("move it away")
+        assert tree(tmp_path) == {"raw": "mine"}
 
     def test_one_path_leaves_an_interrupted_download_alone(
         self, files: Files, tmp_path: Path

@@ -97,7 +97,7 @@ def refusal(address: Address, response: http.client.HTTPResponse) -> Exception:
     if response.status in (404, 410):
         return NotFoundError(
             message,
-            hint="the node that ran the job may have removed its results",
+            hint="somebody may have removed the results since; run the job again for new ones",
             component=COMPONENT,
         )
     if response.status in (401, 403):

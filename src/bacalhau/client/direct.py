@@ -213,7 +213,8 @@ class S3Object:
     @property
     def advice(self) -> str:
         """See ``Address``."""
-        return f"your credentials need s3:GetObject on s3://{self.place.location.bucket}/{self.key}"
+        place = f"s3://{self.place.location.bucket}/{self.key}"
+        return f"check your AWS credentials; they need s3:GetObject on {place}"
 
     def request(self) -> tuple[str, dict[str, str]]:
         """See ``Address``."""

@@ -258,9 +258,16 @@ def _locked(store: Path) -> Iterator[None]:
     """Keep a folder for this process.
 
     Raises:
-        ConflictError: another process has it.
+        ConflictError: another process has it, or it is no folder.
     """
-    store.mkdir(exist_ok=True)
+    try:
+        store.mkdir(exist_ok=True)
+    except FileExistsError as exc:
+        raise ConflictError(
+            f"{store} is in the way: it has to be a folder, for what has arrived",
+            hint="move it away, or name another directory with --output-dir",
+            component=COMPONENT,
+        ) from exc
     descriptor = os.open(store, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -294,9 +301,12 @@ def _also_at(source: Path, target: Path) -> None:
 
 
 def _collision(path: Path) -> ConflictError:
+    hint = f"move {path.name} away, or name another directory with --output-dir"
+    if not os.path.lexists(path):  # then it is not the directory that has it
+        hint = "several executions have it; --raw keeps the results of each by themselves"
     return ConflictError(
         f"cannot merge results as output already exists: {path}. "
         "Try --raw to keep results as they are, or another directory",
-        hint=f"move {path.name} away, or name another directory with --output-dir",
+        hint=hint,
         component=COMPONENT,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bacalhau.config.key import MAX_PORT, Key, amount_between, one_of, share_of
-from bacalhau.lib.units import parse_bytes
+from bacalhau.lib.units import parse_bytes, parse_cpu, parse_gpu
 
 _CAPACITY = "Compute.AllocatedCapacity"
 _LIMITS = "BACALHAU_NODE_COMPUTE_CAPACITY_TOTALRESOURCELIMITS"
@@ -55,13 +55,24 @@ COMPUTE_KEYS = (
         f"{_CAPACITY}.CPU",
         "70%",
         "CPU offered to jobs: cores or a percentage.",
+        check=share_of(parse_cpu),
         node_aliases=(f"{_LIMITS}_CPU",),
     ),
     Key(
-        f"{_CAPACITY}.Memory", "70%", "Memory offered to jobs.", node_aliases=(f"{_LIMITS}_MEMORY",)
+        f"{_CAPACITY}.Memory",
+        "70%",
+        "Memory offered to jobs.",
+        check=share_of(parse_bytes),
+        node_aliases=(f"{_LIMITS}_MEMORY",),
     ),
-    Key(f"{_CAPACITY}.Disk", "70%", "Disk space offered to jobs."),
-    Key(f"{_CAPACITY}.GPU", "100%", "GPUs offered to jobs.", node_aliases=(f"{_LIMITS}_GPU",)),
+    Key(f"{_CAPACITY}.Disk", "70%", "Disk space offered to jobs.", check=share_of(parse_bytes)),
+    Key(
+        f"{_CAPACITY}.GPU",
+        "100%",
+        "GPUs offered to jobs.",
+        check=share_of(parse_gpu),
+        node_aliases=(f"{_LIMITS}_GPU",),
+    ),
     Key(
         "Compute.AllowListedLocalPaths",
         (),

@@ -72,8 +72,12 @@ def share_of(parse: Callable[[str], object]) -> Callable[[str], None]:
     """Return a check that a text is a percentage from 0% to 100%, or what ``parse`` takes."""
 
     def check(text: str) -> None:
+        text = text.strip()
         if not text.endswith("%"):
-            parse(text)
+            try:
+                parse(text)
+            except ValueError as exc:
+                raise ValueError(f"{exc}, or a percentage such as 70%") from exc
         elif not _PERCENTAGE.fullmatch(text) or float(text[:-1]) > 100:
             raise ValueError("a percentage is between 0% and 100%")
 

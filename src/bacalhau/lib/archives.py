@@ -23,10 +23,13 @@ from bacalhau.lib._untar import (
     is_inner_link,
     unpack,
 )
+from bacalhau.lib.stopping import StoppedError, never
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from bacalhau.lib.stopping import Stopped
 
 __all__ = [
     "ArchiveError",
@@ -63,7 +66,7 @@ class Packed:
     skipped: tuple[str, ...]
 
 
-def pack_directory(directory: Path, destination: Path) -> Packed:
+def pack_directory(directory: Path, destination: Path, is_stopped: Stopped = never) -> Packed:
     """Write the content of a directory as a tar.gz file.
 
     Left out are sockets, pipes, devices, and links that are absolute or lead out of the directory.
@@ -71,6 +74,7 @@ def pack_directory(directory: Path, destination: Path) -> Packed:
 
     Raises:
         OSError: something could not be read or written; ``destination`` is removed.
+        StoppedError: nobody waits any more; ``destination`` is removed.
     """
     files: list[PackedFile] = []
     skipped: list[str] = []
@@ -81,9 +85,10 @@ def pack_directory(directory: Path, destination: Path) -> Packed:
                 tarfile.open(fileobj=compressed, mode="w|", format=tarfile.GNU_FORMAT) as archive,
             ):
                 for name, path in walk(directory):
-                    if not _add(archive, name, path, files):
+                    if not _add(archive, name, path, files, is_stopped):
                         skipped.append(name)
             file.flush()
+            _go_on(is_stopped)
             os.fsync(file.fileno())
     except BaseException:
         destination.unlink(missing_ok=True)
@@ -103,7 +108,19 @@ def walk(directory: Path) -> Iterator[tuple[str, Path]]:
             waiting.extend((prefix + child.name, child) for child in children)
 
 
-def _add(archive: tarfile.TarFile, name: str, path: Path, files: list[PackedFile]) -> bool:
+def _go_on(is_stopped: Stopped) -> None:
+    if is_stopped():
+        raise StoppedError
+
+
+def _add(
+    archive: tarfile.TarFile,
+    name: str,
+    path: Path,
+    files: list[PackedFile],
+    is_stopped: Stopped,
+) -> bool:
+    _go_on(is_stopped)
     status = path.lstat()
     member = tarfile.TarInfo(name)
     member.mode = stat.S_IMODE(status.st_mode)
@@ -120,7 +137,7 @@ def _add(archive: tarfile.TarFile, name: str, path: Path, files: list[PackedFile
     elif stat.S_ISREG(status.st_mode):
         with open_regular(path) as file:
             member.size = os.fstat(file.fileno()).st_size
-            hashing = _Hashing(file)
+            hashing = _Hashing(file, is_stopped)
             archive.addfile(member, hashing)
         digest = hashing.sha256.digest()
         files.append(PackedFile(name=name, size_bytes=member.size, digest=digest))
@@ -132,12 +149,14 @@ def _add(archive: tarfile.TarFile, name: str, path: Path, files: list[PackedFile
 class _Hashing:
     """A file that is hashed while it is read."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, is_stopped: Stopped) -> None:
         self._file = file
+        self._is_stopped = is_stopped
         self.sha256 = hashlib.sha256()
 
     def read(self, size: int = -1, /) -> bytes:
         """Read the next bytes."""
+        _go_on(self._is_stopped)
         data = self._file.read(size)
         self.sha256.update(data)
         return data

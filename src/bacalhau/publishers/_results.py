@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from bacalhau.lib.stopping import Stopped
     from bacalhau.models import Execution
 
 log = structlog.get_logger()
@@ -50,7 +51,11 @@ def part_path(directory: Path, name: str) -> Path:
 
 
 def pack(
-    execution: Execution, results: Path, destination: Path, component: str
+    execution: Execution,
+    results: Path,
+    destination: Path,
+    component: str,
+    is_stopped: Stopped,
 ) -> tuple[PublishedFile, ...]:
     """Pack a results directory and return its files; blocks for as long as it takes.
 
@@ -58,9 +63,10 @@ def pack(
 
     Raises:
         TransientError: the disk refuses; the archive is not left behind.
+        StoppedError: nobody waits any more; the archive is not left behind.
     """
     with on_disk("packed", component):
-        packed = pack_directory(results, destination)
+        packed = pack_directory(results, destination, is_stopped)
     warn_of_left_out(execution, packed.skipped)
     return tuple(
         PublishedFile(path=each.name, size_bytes=each.size_bytes, digest=each.digest)

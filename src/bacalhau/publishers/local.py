@@ -12,7 +12,7 @@ from aiohttp import web
 
 from bacalhau.errors import Code, UserError
 from bacalhau.lib.addresses import is_loopback, resolve_address
-from bacalhau.lib.threads import run_to_end
+from bacalhau.lib.threads import run_until_stopped
 from bacalhau.models import SpecConfig
 from bacalhau.ports import Published
 from bacalhau.publishers._results import (
@@ -71,7 +71,7 @@ class LocalPublisher:
         name = archive_name(execution, COMPONENT)
         part = part_path(self._directory, name)
         try:
-            files = await run_to_end(
+            files = await run_until_stopped(
                 self._executor, partial(pack, execution, results, part, COMPONENT)
             )
             part.replace(self._directory / name)

@@ -11,7 +11,7 @@ import msgspec
 
 from bacalhau.errors import BacalhauError, Code, ValidationError
 from bacalhau.lib.budget import ByteBudget
-from bacalhau.lib.threads import run_to_end
+from bacalhau.lib.threads import run_until_stopped
 from bacalhau.models import SpecConfig
 from bacalhau.models.decode import decode_params, unknown_params
 from bacalhau.models.problems import Problem
@@ -29,7 +29,7 @@ from bacalhau.s3.access import reach
 from bacalhau.s3.checksums import format_digest
 from bacalhau.s3.client import S3Client
 from bacalhau.s3.endpoints import DEFAULT_REGION, locate
-from bacalhau.s3.failures import Subject, explained, refuse_params
+from bacalhau.s3.failures import PLACE_HINTS, Subject, explained, refuse_params
 from bacalhau.s3.result_keys import MAX_KEY_BYTES, final_key, is_own_key
 from bacalhau.s3.trust import KEY as TRUSTED_KEY
 from bacalhau.s3.upload import (
@@ -125,7 +125,7 @@ class S3Publisher:
         _refuse_long(key)
         archive = part_path(self._directory, archive_name(execution, COMPONENT))
         try:
-            files = await run_to_end(
+            files = await run_until_stopped(
                 self._executor, partial(pack, execution, results, archive, COMPONENT)
             )
             if place.is_own and archive.stat().st_size > SINGLE_BYTES:
@@ -161,7 +161,7 @@ def _problems(params: S3PublisherParams) -> Iterator[Problem]:
         locate(params.bucket, params.endpoint, params.region, DEFAULT_REGION)
     except ValueError as exc:
         field = "Region" if str(exc).startswith("region") else "Endpoint"
-        yield Problem(f"Params.{field}", f"invalid s3 params. {exc}")
+        yield Problem(f"Params.{field}", f"invalid s3 params. {exc}", PLACE_HINTS[field])
 
 
 def _warnings(params: S3PublisherParams, spec: SpecConfig) -> Iterator[str]:

@@ -57,7 +57,12 @@ async def reach(
     try:
         location = locate(subject.bucket, endpoint, region, default_region, style)
     except ValueError as exc:
-        raise UserError(str(exc), code=BAD_REQUEST, component=subject.component) from exc
+        raise UserError(
+            str(exc),
+            code=BAD_REQUEST,
+            component=subject.component,
+            hint="correct Endpoint, Region or AddressingStyle, or AWS_ENDPOINT_URL_S3 on the node",
+        ) from exc
     asked = Subject(
         component=subject.component,
         bucket=subject.bucket,

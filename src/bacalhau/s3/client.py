@@ -8,7 +8,6 @@ aiohttp carries them. A client library with its own idea of paths would not do: 
 from __future__ import annotations
 
 import asyncio
-import io
 import os
 import random
 import ssl
@@ -17,7 +16,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import aiohttp
 from yarl import URL
@@ -27,14 +25,13 @@ from bacalhau.lib.backoff import Backoff
 from bacalhau.lib.outbound import (
     check_host,
     guarded_session,
-    guarded_socket,
     proxy_for,
     why_unanswered,
 )
 from bacalhau.lib.threads import run_to_end
+from bacalhau.s3.body import attended
 from bacalhau.s3.credentials import CredentialChain
-from bacalhau.s3.lane import Lane
-from bacalhau.s3.pipe import Pipe
+from bacalhau.s3.direct import THREADS, DirectWays
 from bacalhau.s3.responses import (
     ListingPage,
     MalformedResponseError,
@@ -59,7 +56,6 @@ SILENCE_SECONDS = 60.0
 """How long an answer may stand still before it is given up, and asked for anew."""
 
 _THREADS = 8
-_PIPES = 32
 _EXPIRED = frozenset({Code.EXPIRED_TOKEN, Code.TOKEN_REFRESH})
 _ERROR_LIMIT_BYTES = 64 * 1024
 _LISTING_LIMIT_BYTES = 16 * 1024 * 1024
@@ -107,23 +103,18 @@ class S3Client:
         chance: Random,
         trusted: TrustedEndpoints,
         clock: Clock,
-        connections: int,
-        pipe_threads: Executor,
-        trust: ssl.SSLContext | None,
+        direct: DirectWays,
     ) -> None:
         self.credentials = credentials
         self.trusted = trusted
         self.executor = executor
+        self.direct = direct
         self._session = session
         self._chance = chance
         self._clock = clock
         self._signer = Signer()
         self._regions: dict[str, Location] = {}
         self._proxies: dict[str, str | None] = {}
-        self.pipe_threads = pipe_threads
-        self.small_objects = asyncio.Semaphore(connections)
-        self._silence_seconds = SILENCE_SECONDS
-        self._tls = trust
 
     @classmethod
     @asynccontextmanager
@@ -141,24 +132,20 @@ class S3Client:
         trust = _trust()
         with (
             ThreadPoolExecutor(_THREADS, thread_name_prefix="s3") as executor,
-            ThreadPoolExecutor(_PIPES, thread_name_prefix="s3-pipe") as pipe_threads,
+            ThreadPoolExecutor(THREADS, thread_name_prefix="s3-pipe") as pipe_threads,
         ):
             async with guarded_session(
                 connections=connections, silence_seconds=SILENCE_SECONDS, trust=trust
             ) as session:
                 credentials = CredentialChain(clock, executor)
                 chance = random.Random()  # noqa: S311
-                yield cls(
-                    session,
-                    credentials,
-                    executor,
-                    chance,
-                    allowed,
-                    clock,
-                    connections,
+                direct = DirectWays(
                     pipe_threads,
-                    trust,
+                    connections=connections,
+                    silence_seconds=SILENCE_SECONDS,
+                    trust=trust,
                 )
+                yield cls(session, credentials, executor, chance, allowed, clock, direct)
 
     async def head(
         self, bucket: Bucket, key: str, *, version: str = "", with_checksum: bool = False
@@ -272,55 +259,13 @@ class S3Client:
         headers = {"Accept-Encoding": "identity", **await self._sign(call, location, url)}
         return location, url, headers
 
-    async def open_lane(self, location: Location) -> Lane | None:
-        """Connect to a server for many small requests; None where there is a proxy in between.
+    def has_proxy(self, location: Location) -> bool:
+        """Tell whether requests to a server go through a proxy.
 
         Raises:
-            OSError: the server cannot be reached, or its certificate is not trusted.
             ForbiddenAddressError: no job may reach it.
         """
-        if self._proxy(location) is not None:
-            return None
-        tls, name = await self._encryption(location)
-        connected = await guarded_socket(location.base)
-        loop = asyncio.get_running_loop()
-        try:
-            _, lane = await loop.create_connection(
-                partial(Lane, self._silence_seconds), sock=connected, ssl=tls, server_hostname=name
-            )
-        except BaseException:
-            connected.close()
-            raise
-        return lane
-
-    async def open_pipe(self, location: Location) -> Pipe | None:
-        """Connect to a server for large ranges; else as ``open_lane``."""
-        if self._proxy(location) is not None:
-            return None
-        tls, name = await self._encryption(location)
-        connected = await guarded_socket(location.base)
-
-        def finish() -> Pipe:
-            connected.settimeout(self._silence_seconds)
-            secured = connected
-            if tls is not None:
-                secured = tls.wrap_socket(connected, server_hostname=name)
-            secured.setblocking(True)
-            return Pipe(secured, self._silence_seconds)
-
-        try:
-            return await run_to_end(self.pipe_threads, finish)
-        except BaseException:
-            connected.close()
-            raise
-
-    async def _encryption(self, location: Location) -> tuple[ssl.SSLContext | None, str | None]:
-        parts = urlsplit(location.base)
-        if parts.scheme != "https":
-            return None, None
-        if self._tls is None:
-            self._tls = await run_to_end(self.executor, ssl.create_default_context)
-        return self._tls, parts.hostname
+        return self._proxy(location) is not None
 
     def region_of(self, bucket: Bucket) -> str:
         """Return the region in which AWS was found to keep a bucket; empty for other servers."""
@@ -356,15 +301,18 @@ class S3Client:
 
     async def _send(self, call: Call) -> aiohttp.ClientResponse:
         location, url, headers = await self.prepare(call)
-        return await self._session.request(
-            call.method,
-            URL(url, encoded=True),
-            headers=headers,
-            data=io.BytesIO(call.body) if call.body else None,
-            skip_auto_headers=("Content-Type", "Accept"),
-            allow_redirects=False,
-            proxy=self._proxy(location),
-        )
+        if call.body:
+            headers["Content-Length"] = str(len(call.body))
+        async with attended(call.body, SILENCE_SECONDS) as body:
+            return await self._session.request(
+                call.method,
+                URL(url, encoded=True),
+                headers=headers,
+                data=body,
+                skip_auto_headers=("Content-Type", "Accept"),
+                allow_redirects=False,
+                proxy=self._proxy(location),
+            )
 
     def _location(self, bucket: Bucket) -> Location:
         return self._regions.get(bucket.location.base, bucket.location)

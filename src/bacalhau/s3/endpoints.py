@@ -115,7 +115,8 @@ def parse_endpoint(endpoint: str) -> SplitResult:
         raise ValueError(f"endpoint {endpoint!r} is not a URL: {exc}") from exc
     if parts.scheme not in ("http", "https"):
         raise ValueError(f"endpoint {endpoint!r} must begin with http:// or https://")
-    if not host or "@" in parts.netloc or parts.query or parts.fragment:
+    is_clean = parts.netloc.isprintable() and not set(parts.netloc) & set(" @")
+    if not host or not is_clean or parts.query or parts.fragment:
         raise ValueError(f"endpoint {endpoint!r} must have the form https://HOST[:PORT][/PATH]")
     if _NUMBER.fullmatch(host.rpartition(".")[2]) and not _is_address(host):
         raise ValueError(f"endpoint {endpoint!r} has an address that is not written as usual")

@@ -38,11 +38,20 @@ _BAD_CREDENTIALS = frozenset(
     }
 )
 _REGION_CODES = frozenset({Code.REGION_MALFORMED, Code.REGION_CONSTRAINT, Code.REGION_REDIRECT})
+_NO_SUCH_UPLOAD = "NoSuchUpload"
 UNLISTED_HINT = (
     "the node's operator can add the server to Compute.AllowListedS3Endpoints; "
     "then requests are signed with the node's credentials"
 )
 _SERVER_HINT = "check that Endpoint is the address of an S3 server"
+PLACE_HINTS = {
+    "Endpoint": "write the address of an S3 server, such as https://minio.example.com:9000, "
+    "or leave Endpoint out for AWS",
+    "Region": "write the name of a region, or leave Region out",
+    "Bucket": "leave out AddressingStyle, or set it to path",
+}
+"""What to do where a bucket cannot be found as a job names its place, by parameter."""
+
 _PERMISSIONS = {
     "S3InputSource": "s3:ListBucket, s3:GetObject and s3:GetObjectVersion",
     "S3Publisher": "s3:PutObject",
@@ -100,6 +109,8 @@ def explained(subject: Subject) -> Iterator[None]:
         raise ForbiddenError(
             f"{_PREFIXES[subject.component]}: {subject.name}: {exc}",
             component=subject.component,
+            hint="Endpoint is the address of an S3 server; nodes do not ask link-local addresses, "
+            "nor those of metadata services",
             fields=["Params.Endpoint"],
         ) from exc
 
@@ -146,6 +157,9 @@ def _judge(error: ServiceError, subject: Subject) -> tuple[type[BacalhauError], 
     if error.code == Code.NO_SUCH_BUCKET:
         hint = "check the name of the bucket, its Region, and the Endpoint"
         return NotFoundError, f'there is no bucket "{subject.bucket}"', hint
+    if error.code == _NO_SUCH_UPLOAD:
+        hint = "run it again; rules of the bucket, too, may remove unfinished uploads"
+        return ConflictError, "somebody removed the upload before it was complete", hint
     if error.status == 404 or error.code == Code.NO_SUCH_KEY:
         hint = "check the key; if it is a prefix, end it with / or *"
         return NotFoundError, _missing(error, subject), error.hint or hint
@@ -158,12 +172,21 @@ def _judge(error: ServiceError, subject: Subject) -> tuple[type[BacalhauError], 
         hint = "run it again when nobody writes the object"
         return ConflictError, "the object changed while it was fetched", hint
     if error.status in (301, 307) or error.code in _REGION_CODES:
-        place = f"in region {error.region}" if error.region else "elsewhere"
-        return UserError, f"the bucket is {place}", f"set Region to {error.region or 'its region'}"
+        return _elsewhere(error, subject)
     if error.status == 400 and "server side encryption" in error.reason.lower():
         hint = "it is encrypted with a customer's key, which inputs cannot be; store it without"
         return UserError, error.reason, hint
-    return UserError, error.reason or error.code, _SERVER_HINT if subject.endpoint else ""
+    hint = error.hint or (_SERVER_HINT if subject.endpoint else "")
+    return UserError, error.reason or error.code, hint
+
+
+def _elsewhere(error: ServiceError, subject: Subject) -> tuple[type[BacalhauError], str, str]:
+    if error.region:
+        return UserError, f"the bucket is in region {error.region}", f"set Region to {error.region}"
+    hint = "set Region to its region"
+    if subject.endpoint:
+        hint += ", or Endpoint to the address that the server redirects to: it is not followed"
+    return UserError, "the bucket is elsewhere", hint
 
 
 def _missing(error: ServiceError, subject: Subject) -> str:

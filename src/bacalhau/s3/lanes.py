@@ -37,6 +37,9 @@ class Lanes:
         if self._failures >= _FAILURES_IN_A_ROW:
             return None
         location, url, headers = await self._client.prepare(call)
+        if self._client.has_proxy(location):
+            self._failures = _FAILURES_IN_A_ROW
+            return None
         if location is not self._location:  # another region, maybe another host
             self.close()
             self._location = location
@@ -44,10 +47,7 @@ class Lanes:
         headers.setdefault("Host", place.netloc)
         try:
             head = request(url[len(place.scheme) + 3 + len(place.netloc) :], headers)
-            lane = self._take() or await self._client.open_lane(location)
-            if lane is None:
-                self._failures = _FAILURES_IN_A_ROW
-                return None
+            lane = self._take() or await self._client.direct.open_lane(location)
             answer = await lane.get(head, size_bytes)
         except (OSError, TimeoutError, OddAnswerError, ForbiddenAddressError):
             self._failures += 1

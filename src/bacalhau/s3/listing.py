@@ -51,6 +51,10 @@ async def plan_objects(
     except ServiceError as exc:
         if exc.status == 404:
             await _find_out_more(client, bucket, params.key, exc)
+            if params.version_id:  # the answer to HEAD has no body that could say so
+                exc.code = Code.NO_SUCH_VERSION
+        if params.version_id:
+            exc.hint = exc.hint or "check Key and VersionID"
         raise
     if (facts.content_type or "").startswith("application/x-directory"):
         return await _plan_prefix(
@@ -74,7 +78,7 @@ def checksum_mismatch(params: S3Params, found: str) -> UserError:
     """Return the error for an object that is not the expected one."""
     return UserError(
         f"checksum mismatch for s3://{params.bucket}/{params.key}, "
-        f"expected {params.checksum_sha256}, got {found}",
+        f"expected {params.checksum_sha256}, got {found or 'none'}",
         code=Code.S3_CHECKSUM,
         component=COMPONENT,
         hint="this is not the object that the job was written for; correct ChecksumSHA256 or Key",

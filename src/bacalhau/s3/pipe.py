@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BUFFER_BYTES = 1024 * 1024
+_STEP_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +45,20 @@ class Pipe:
 
     def __init__(self, connected: socket.socket, silence_seconds: float) -> None:
         self._socket = connected
-        seconds, fraction = divmod(silence_seconds, 1)
-        silence = struct.pack("ll", int(seconds), int(fraction * 1e6))
-        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-            connected.setsockopt(socket.SOL_SOCKET, option, silence)
-        # An encrypted socket hands out a record at a time, whatever it is asked for.
-        self._flags = 0 if isinstance(connected, ssl.SSLSocket) else socket.MSG_WAITALL
+        self._silence_seconds = silence_seconds
+        self._step_seconds = min(_STEP_SECONDS, silence_seconds)
+        # An encrypted socket hands out a record at a time, whatever it is asked for, and knows
+        # nothing of the kernel's limits.
+        self._flags = 0
+        if isinstance(connected, ssl.SSLSocket):
+            connected.settimeout(self._step_seconds)
+        else:
+            self._flags = socket.MSG_WAITALL
+            seconds, fraction = divmod(self._step_seconds, 1)
+            step = struct.pack("ll", int(seconds), int(fraction * 1e6))
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, step)
         self._buffer = bytearray(BUFFER_BYTES)
+        self._is_new = True
         self.is_open = True
 
     def fetch(self, head: bytes, wanted: Range, progress: Callable[[int], None]) -> tuple[int, str]:
@@ -106,25 +114,34 @@ class Pipe:
 
     def _send(self, head: bytes) -> None:
         try:
+            if isinstance(self._socket, ssl.SSLSocket) and self._is_new:
+                self._socket.do_handshake()
+            self._is_new = False
             self._socket.sendall(head)
         except OSError as exc:
             raise OddAnswerError from exc
 
     def _receive(self, space: memoryview, flags: int) -> int:
-        """Return how many bytes came, more than none."""
-        try:
-            got = self._socket.recv_into(space, 0, flags)
-        except OSError as exc:  # silence, too
-            raise OddAnswerError from exc
-        if not got:
-            raise OddAnswerError
-        return got
+        """Return how many bytes came, more than none; what is slow comes in little pieces."""
+        silent_seconds = 0.0
+        while self.is_open and silent_seconds < self._silence_seconds:
+            try:
+                got = self._socket.recv_into(space, 0, flags)
+            except (BlockingIOError, TimeoutError):
+                silent_seconds += self._step_seconds
+                continue
+            except OSError as exc:
+                raise OddAnswerError from exc
+            if not got:
+                break
+            return got
+        raise OddAnswerError
 
     def abort(self) -> None:
         """Make whoever reads stop; may be called from any thread."""
         self.is_open = False
         with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # TLS's own is for one thread
 
     def close(self) -> None:
         """Close the connection."""

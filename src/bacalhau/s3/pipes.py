@@ -43,11 +43,14 @@ class Pipes:
         if self._failures >= _FAILURES_IN_A_ROW:
             return 0, ""
         location, url, headers = await self._client.prepare(call)
+        if self._client.has_proxy(location):
+            self._failures = _FAILURES_IN_A_ROW
+            return 0, ""
         place = urlsplit(location.base)
         headers.setdefault("Host", place.netloc)
         try:
             head = request(url[len(place.scheme) + 3 + len(place.netloc) :], headers)
-            pipe = self._take(location.base) or await self._client.open_pipe(location)
+            pipe = self._take(location.base) or await self._client.direct.open_pipe(location)
         except (OSError, TimeoutError, OddAnswerError, ForbiddenAddressError):
             pipe = None
         if pipe is None:
@@ -84,7 +87,7 @@ class Pipes:
             loop.call_soon_threadsafe(progress, got)
 
         work = partial(pipe.fetch, head, wanted, advance)
-        future = loop.run_in_executor(self._client.pipe_threads, work)
+        future = loop.run_in_executor(self._client.direct.threads, work)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:

@@ -112,10 +112,11 @@ class _Download:
         await self._store()
 
     async def _small(self, item: PlannedObject) -> None:
-        async with self._client.small_objects:
+        async with self._client.direct.small_objects:
             data = await self._from_lane(item) if self._has_lanes else None
             if data is None:
                 data = await self._whole(item)
+        self._work.progress(len(data), 1)  # it may take long until a batch is full
         self._batch.append((item, data))
         self._batch_bytes += len(data)
         if len(self._batch) >= _BATCH_FILES or self._batch_bytes >= _BATCH_BYTES:
@@ -140,7 +141,6 @@ class _Download:
         batch, self._batch, self._batch_bytes = self._batch, [], 0
         if batch:
             await run_to_end(self._client.executor, partial(self._write, batch))
-            self._work.progress(sum(len(data) for _, data in batch), len(batch))
 
     def _write(self, batch: list[tuple[PlannedObject, bytes]]) -> None:
         modified = self._reader.modified

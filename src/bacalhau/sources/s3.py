@@ -19,7 +19,7 @@ from bacalhau.s3.access import reach
 from bacalhau.s3.checksums import ExpectedChecksum, format_digest
 from bacalhau.s3.client import S3Client
 from bacalhau.s3.endpoints import DEFAULT_REGION, Style, has_scheme, locate
-from bacalhau.s3.failures import Subject, explained, refuse_params
+from bacalhau.s3.failures import PLACE_HINTS, Subject, explained, refuse_params
 from bacalhau.s3.keys import COMPONENT, is_single
 from bacalhau.s3.listing import checksum_mismatch, plan_objects
 from bacalhau.s3.partitions import take_part
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from bacalhau.s3.client import Bucket
 
 _CONCURRENCY_KEY = "InputSources.Types.S3.Concurrency"
+_PATTERN_HINT = "write it in the syntax of RE2"
 
 
 class S3Source:
@@ -207,16 +208,17 @@ def _problems(params: S3SourceParams) -> Iterator[Problem]:
     except ValueError as exc:
         fields = {"region": "Region", "bucket": "Bucket"}
         field = fields.get(str(exc).partition(" ")[0], "Endpoint")
-        yield Problem(f"Params.{field}", f"invalid s3 storage params: {exc}")
+        yield Problem(f"Params.{field}", f"invalid s3 storage params: {exc}", PLACE_HINTS[field])
     owner = params.expected_bucket_owner
     if not (owner.isascii() and owner.isprintable()):
         text = f"invalid s3 storage params: ExpectedBucketOwner {owner!r} is no account"
-        yield Problem("Params.ExpectedBucketOwner", text)
+        hint = "write the number of the account, or leave ExpectedBucketOwner out"
+        yield Problem("Params.ExpectedBucketOwner", text, hint)
     if params.filter and not is_single(params.key):
         try:
             compile_pattern(params.filter)
         except PatternError as exc:
-            yield Problem("Params.Filter", f"invalid regex pattern: {exc}")
+            yield Problem("Params.Filter", f"invalid regex pattern: {exc}", _PATTERN_HINT)
 
 
 def _warnings(params: S3SourceParams) -> Iterator[str]:

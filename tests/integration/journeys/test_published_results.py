@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import urllib.error
 import urllib.request
@@ -120,6 +121,24 @@ def test_results_of_a_container_arrive_without_credentials(
         got(links["stdout"].partition("?")[0])
     with caught.value as refusal:
         assert refusal.code in (400, 403)  # Swift takes it for a request of its own protocol
+
+
+@pytest.mark.docker
+@pytest.mark.xdist_group("docker")
+@pytest.mark.parametrize("node", [Server.SWIFT], indirect=True)
+def test_names_that_are_no_utf8_arrive_as_they_are(
+    docker_host: None, node: tuple[Env, S3Objects]
+) -> None:
+    env, objects = node
+    publisher = f"s3://{objects.new_bucket()}/{{executionID}},opt=endpoint={objects.endpoint}"
+    script = r"""echo said > "$(printf '/outputs/a\377b')" """
+    flags = ("-p", publisher, "-o", "outputs:/outputs")
+    outcome = env.cli("docker", "run", *flags, IMAGE, "--", "sh", "-c", script)
+    job_id, _ = completed(env, outcome)
+    files = downloaded(env, job_id, "got")
+    assert files[os.fsdecode(b"outputs/a\xffb")] == b"said\n"
+    assert r"outputs/a\xffb" in env.cli("job", "describe", job_id).stdout
+    assert downloaded(env, job_id, "path") == files
 
 
 @EACH_SERVER

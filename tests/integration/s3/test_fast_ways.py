@@ -31,6 +31,9 @@ SMALL = {f"p/{n % 3}/{n:03}": b"content of %03d" % n for n in range(COUNT)}
 SIZE = len(SMALL["p/0/000"])
 LARGE = hashlib.shake_128(b"ranges").digest(2 * RANGE_BYTES + 777)
 WRONG = b"x" * SIZE
+LISTED: dict[str, Value] = {
+    "Compute.AllowListedS3Endpoints": ("https://127.0.0.1:*", "http://127.0.0.1:*")
+}
 
 ODD = {
     "chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -103,13 +106,19 @@ async def test_an_odd_range_is_asked_for_again(
     assert len(gets) == 6
 
 
+@pytest.mark.parametrize("is_encrypted", [False, True])
 async def test_a_silent_range_goes_on_where_it_stopped(
-    s3_objects: S3Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    s3_objects: S3Objects, tmp_path: Path, s3_environment: pytest.MonkeyPatch, *, is_encrypted: bool
 ) -> None:
-    monkeypatch.setattr("bacalhau.s3.client.SILENCE_SECONDS", 1.0)
+    s3_environment.setattr("bacalhau.s3.client.SILENCE_SECONDS", 1.0)
+    certificate, tls = trusted(tmp_path)
+    s3_environment.setenv("AWS_CA_BUNDLE", str(certificate))
     bucket = s3_objects.bucket({"o": LARGE})
     once = _for_each_range(lambda: Fault(after_bytes=700_000, stalls=True))
-    async with fault_proxy(s3_objects.endpoint) as proxy, node_with(S3Source, tmp_path) as node:
+    async with (
+        fault_proxy(s3_objects.endpoint, tls if is_encrypted else None) as proxy,
+        node_with(S3Source, tmp_path, LISTED) as node,
+    ):
         proxy.judge = once
         fetched = await node.fetch({"Bucket": bucket, "Key": "o", "Endpoint": proxy.endpoint})
         assert proxy.sent_bytes < len(LARGE) + 100_000
@@ -136,24 +145,29 @@ async def test_a_range_that_stands_still_is_left_when_the_job_is_stopped(
 async def test_both_ways_speak_tls_with_the_certificates_that_are_trusted(
     s3_objects: S3Objects, s3_environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    certificate, key = self_signed(tmp_path)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificate, key)
+    certificate, tls = trusted(tmp_path)
     bucket = s3_objects.bucket({**SMALL, "p/large": LARGE})
-    settings: dict[str, Value] = {"Compute.AllowListedS3Endpoints": ("https://127.0.0.1:*",)}
     expected = {key.removeprefix("p/"): data for key, data in SMALL.items()} | {"large": LARGE}
     async with fault_proxy(s3_objects.endpoint, tls) as proxy:
         params = {"Bucket": bucket, "Key": "p/", "Endpoint": proxy.endpoint}
-        async with node_with(S3Source, tmp_path / "distrustful", settings) as node:
+        async with node_with(S3Source, tmp_path / "distrustful", LISTED) as node:
             with pytest.raises(BacalhauError, match=r"(?i)certificate"):
                 await node.fetch(params)
         assert proxy.requests == []
         s3_environment.setenv("AWS_CA_BUNDLE", str(certificate))
-        async with node_with(S3Source, tmp_path / "trusting", settings) as node:
+        async with node_with(S3Source, tmp_path / "trusting", LISTED) as node:
             fetched = await node.fetch(params)
         gets = [head for head in proxy.requests if "list-type=2" not in head]
     assert fetched.seen == expected
     assert len(gets) == COUNT + 3
+
+
+def trusted(directory: Path) -> tuple[Path, ssl.SSLContext]:
+    """Return a certificate for 127.0.0.1, and what a server shows it with."""
+    certificate, key = self_signed(directory)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    return certificate, tls
 
 
 def _for_each_range(fault: Callable[[], Fault]) -> Callable[[str], Fault | None]:

@@ -113,8 +113,9 @@ async def test_results_are_not_sent_to_an_unlisted_server(tmp_path: Path) -> Non
 )
 async def test_metadata_is_not_an_s3_server(endpoint: str, tmp_path: Path) -> None:
     async with node_with(S3Source, tmp_path, {KEY: ("*",)}) as node:
-        with pytest.raises(ForbiddenError, match="jobs may not reach"):
+        with pytest.raises(ForbiddenError, match="jobs may not reach") as caught:
             await node.plan({"Bucket": "latest", "Key": "meta-data", "Endpoint": endpoint})
+    assert "Endpoint is the address of an S3 server" in caught.value.hint
 
 
 async def test_name_that_comes_to_mean_metadata_is_refused(
@@ -143,6 +144,7 @@ async def test_redirect_is_not_followed(status: str, tmp_path: Path) -> None:
         goal = f"Location: {elsewhere.endpoint}/latest/meta-data\r\n"
         proxy.judge = lambda _: answer(b"", status, goal)
         async with node_with(S3Source, tmp_path, {KEY: (proxy.endpoint,)}) as node:
-            with pytest.raises(BacalhauError):
+            with pytest.raises(BacalhauError) as caught:
                 await node.plan({"Bucket": "b", "Key": "o", "Endpoint": proxy.endpoint})
+        assert "Endpoint" in caught.value.hint
         assert elsewhere.requests == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+import shutil
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -139,6 +140,22 @@ async def test_a_flipped_byte_is_fetched_anew(
         assert node.downloads[asked:] == [f"/{bucket}/p/large"] * 2
         assert node.keeper.statistics().damaged == 1
     assert fetched.seen == SEEN
+
+
+async def test_a_cache_that_somebody_removed_begins_anew(
+    s3_objects: S3Objects, bucket: str, tmp_path: Path
+) -> None:
+    async with stage(s3_objects, tmp_path) as node:
+        await node.fetch("one", Bucket=bucket, Key="p/")
+        shutil.rmtree(tmp_path / "cache")
+        again = await node.fetch("two", Bucket=bucket, Key="p/")
+        asked = len(node.downloads)
+        warm = await node.fetch("three", Bucket=bucket, Key="p/")
+        assert len(node.downloads) == asked
+    assert again.seen == warm.seen == SEEN
+    async with open_keeper(tmp_path / "cache") as keeper:
+        assert keeper.statistics().objects == 0
+    assert stored_files(tmp_path / "cache") == [], "nothing is without an owner"
 
 
 async def test_a_changed_object_is_another(s3_objects: S3Objects, tmp_path: Path) -> None:

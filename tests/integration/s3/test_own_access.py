@@ -147,7 +147,9 @@ def test_refusals(
     assert stranger is not None
     with pytest.raises(UserError, match=r"answered 403 .*\(SignatureDoesNotMatch\)") as caught:
         download(result(s3_objects, bucket, "e.tar.gz"), stranger, tmp_path)
-    assert caught.value.hint == f"your credentials need s3:GetObject on s3://{bucket}/e.tar.gz"
+    assert caught.value.hint == (
+        f"check your AWS credentials; they need s3:GetObject on s3://{bucket}/e.tar.gz"
+    )
     assert list(tmp_path.iterdir()) == []
 
 

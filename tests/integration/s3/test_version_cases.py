@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +95,9 @@ async def test_f04_unknown(served: S3Objects, versions: Versions, tmp_path: Path
     for number, version in enumerate((versions.first_of_deleted, "no-such-version")):
         params = {"Bucket": versions.bucket, "Key": "v", "VersionID": version}
         error = await refused(served, tmp_path / str(number), **params)
-        assert f"s3://{versions.bucket}/v" in error.message
+        assert f"s3://{versions.bucket}/v: " in error.message
+        assert re.search("the object has no such version|Invalid version", error.message)
+        assert error.hint == "check Key and VersionID"
 
 
 @shows("F05", "the latest version is a deletion → the object is missing", *BOTH)

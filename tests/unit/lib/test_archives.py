@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bacalhau.lib.archives import pack_directory, unpack
+from bacalhau.lib.stopping import StoppedError
 
 
 @pytest.fixture
@@ -156,3 +157,13 @@ def test_an_error_while_closing_surfaces(results: Path) -> None:
     with pytest.raises(OSError, match="No space left"):
         pack_directory(results, full)
     assert not full.is_symlink()
+
+
+def test_packing_stops_amid_a_file_when_nobody_waits(results: Path) -> None:
+    with (results / "large").open("wb") as file:
+        file.truncate(2**40)
+    archive = results.parent / "results.tar.gz"
+    questions = iter([False] * 20)
+    with pytest.raises(StoppedError):
+        pack_directory(results, archive, lambda: next(questions, True))
+    assert not archive.exists()

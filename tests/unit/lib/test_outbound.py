@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+
+import aiohttp
 import pytest
 
 from bacalhau.lib.outbound import (
@@ -9,9 +12,11 @@ from bacalhau.lib.outbound import (
     GuardedResolver,
     _proxy_of,
     check_host,
+    guarded_session,
     guarded_socket,
     is_forbidden,
     proxy_for,
+    why_unanswered,
 )
 
 
@@ -75,3 +80,14 @@ async def test_sockets_lead_to_no_forbidden_address(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("bacalhau.lib.outbound.is_forbidden", lambda host: host == "127.0.0.1")
     with pytest.raises(ForbiddenAddressError, match="localhost leads to"):
         await guarded_socket("http://localhost:80/")
+
+
+async def test_a_server_that_is_away_is_told_with_its_address() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        async with guarded_session(connections=1, silence_seconds=5) as session:
+            with pytest.raises(aiohttp.ClientConnectorError) as caught:
+                await session.get(f"http://127.0.0.1:{port}/")
+    told = why_unanswered(caught.value)
+    assert told == f"cannot connect to 127.0.0.1:{port}: Connection refused"

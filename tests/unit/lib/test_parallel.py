@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import pytest
 
 from bacalhau.lib.parallel import in_parallel
-from bacalhau.lib.threads import run_to_end
+from bacalhau.lib.stopping import StoppedError, never
+from bacalhau.lib.threads import run_to_end, run_until_stopped
+
+if TYPE_CHECKING:
+    from bacalhau.lib.stopping import Stopped
 
 
 async def test_no_more_at_once_than_allowed() -> None:
@@ -79,3 +84,31 @@ async def test_results_and_errors_of_a_thread() -> None:
         assert await run_to_end(executor, lambda: 5) == 5
         with pytest.raises(ValueError, match="invalid literal"):
             await run_to_end(executor, lambda: int("x"))
+
+
+async def test_cancelled_caller_stops_the_step_and_waits_for_its_end() -> None:
+    begun, done = threading.Event(), threading.Event()
+
+    def step(is_stopped: Stopped) -> None:
+        begun.set()
+        while not is_stopped():
+            begun.wait(0.001)
+        done.set()
+        raise StoppedError
+
+    with ThreadPoolExecutor(1) as executor:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(run_until_stopped(executor, step)) for _ in range(3)]
+            await asyncio.to_thread(begun.wait, 10)
+            for task in reversed(tasks):  # the others have no thread yet
+                task.cancel()
+                await asyncio.wait([task], timeout=10)
+                assert task.cancelled()
+                assert done.is_set() == (task is tasks[0])
+
+
+async def test_results_and_errors_of_a_step_that_may_be_stopped() -> None:
+    with ThreadPoolExecutor(1) as executor:
+        assert await run_until_stopped(executor, lambda is_stopped: is_stopped()) is never()
+        with pytest.raises(ValueError, match="invalid literal"):
+            await run_until_stopped(executor, lambda _: int("x"))

@@ -70,3 +70,36 @@ def test_writing_at_a_place(tmp_path: Path) -> None:
         tree.place("part", "text")
         os.close(descriptor)
     assert (tmp_path / "text").read_bytes() == b"hello world"
+
+
+def test_whole_files_are_made_in_their_places(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        with closing(Tree(tmp_path)) as tree:
+            tree.store([("a", b"1", 100.0), ("b/c/d", b"2", None), ("b/c/e", b"", 100.0)])
+            with pytest.raises(FileExistsError):
+                tree.store([("a", b"other", None)])
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").read_bytes() == b"1"
+    assert (tmp_path / "b/c/d").read_bytes() == b"2"
+    assert (tmp_path / "b/c/e").stat().st_mtime == (tmp_path / "a").stat().st_mtime == 100.0
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.rglob("[ade]")} == {0o644}
+
+
+def test_whole_files_and_shared_ones_do_not_follow_links(tmp_path: Path) -> None:
+    outside, root = tmp_path / "outside", tmp_path / "root"
+    outside.mkdir()
+    root.mkdir()
+    (root / "link").symlink_to(outside)
+    source = tmp_path / "source"
+    source.write_bytes(b"shared")
+    with closing(Tree(root)) as tree:
+        with pytest.raises(OSError, match="link"):
+            tree.store([("link/file", b"data", None)])
+        with pytest.raises(OSError, match="link"):
+            tree.share([(source, "link/file")])
+        tree.share([(source, "deep/one"), (source, "deep/two"), (source, "three")])
+    assert list(outside.iterdir()) == []
+    assert source.stat().st_nlink == 4
+    assert (root / "deep/two").read_bytes() == b"shared"

@@ -90,6 +90,7 @@ def test_only_a_label_becomes_part_of_a_host_name(bucket: str) -> None:
         ("ftp://h", "", "must begin with http:// or https://"),
         ("http://", "", "must have the form"),
         ("http://user:secret@h", "", "must have the form"),
+        ("not a url", "", "must have the form"),
         ("http://h?x=1", "", "must have the form"),
         ("http://h:port", "", "is not a URL"),
         ("http://[::1", "", "is not a URL"),

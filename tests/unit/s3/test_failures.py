@@ -25,6 +25,7 @@ SOURCE = Subject(component="S3InputSource", bucket="b", key="k")
         (404, "NotFound", NotFoundError, 'no object "k" in bucket "b"', "end it with / or *"),
         (404, "NoSuchKey", NotFoundError, 'no object "k" in bucket "b"', "check the key"),
         (404, "NoSuchBucket", NotFoundError, 'no bucket "b"', "name of the bucket"),
+        (404, "NoSuchUpload", ConflictError, "removed the upload", "rules of the bucket"),
         (404, "NoSuchVersion", NotFoundError, "has no such version", "check the key"),
         (403, "AccessDenied", ForbiddenError, "access denied", "s3:ListBucket, s3:GetObject"),
         (403, "Forbidden", ForbiddenError, "access denied", "a missing key is refused, too"),

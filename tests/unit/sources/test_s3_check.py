@@ -41,6 +41,7 @@ def test_problems(params: dict[str, Any], message: str, field: str) -> None:
     assert caught.value.code == "S3BadRequest"
     assert caught.value.component == "S3InputSource"
     assert caught.value.fields == (field,)
+    assert caught.value.hint
 
 
 def test_all_problems_at_once() -> None:

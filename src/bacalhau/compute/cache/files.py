@@ -17,13 +17,14 @@ from contextlib import suppress
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
+from bacalhau.lib.stopping import StoppedError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
     from pathlib import Path
 
+    from bacalhau.lib.stopping import Stopped
     from bacalhau.lib.tree import Tree
-
-    Stopped = Callable[[], bool]
 
 INDEX = "index.db"
 OBJECTS = "objects"
@@ -33,14 +34,20 @@ _STEP_BYTES = 8 * 1024 * 1024
 _NO_KERNEL_COPY = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
-class StoppedError(Exception):
-    """Nobody waits for the result any more."""
-
-
 def make(directory: Path) -> None:
     """Make the directories that are missing; only this user may look into them."""
     for path in (directory, directory / OBJECTS):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def make_again(directory: Path) -> None:
+    """Make the directories anew if somebody removed them, but not what they are in.
+
+    Raises:
+        OSError: that is gone, too.
+    """
+    for path in (directory, directory / OBJECTS):
+        path.mkdir(mode=0o700, exist_ok=True)
 
 
 def place_of(directory: Path, name: str) -> Path:

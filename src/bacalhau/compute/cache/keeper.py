@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import shutil
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -23,19 +22,17 @@ from bacalhau.compute.cache.landing import CacheLanding
 from bacalhau.compute.cache.shelf import Shelf, Verdict, Wanted
 from bacalhau.lib.landing import TreeLanding
 from bacalhau.lib.parallel import in_parallel
-from bacalhau.lib.threads import run_to_end
+from bacalhau.lib.threads import run_to_end, run_until_stopped
 from bacalhau.lib.tree import Tree
 from bacalhau.models.debug import InputCacheState
 from bacalhau.ports.cache import CacheFill
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 
     from bacalhau.compute.cache.book import Claim
     from bacalhau.ports import Clock, Ids, PlannedObject
     from bacalhau.ports.cache import CacheOrder
-
-T = TypeVar("T")
 
 _THREADS = 4
 _LISTED_FILES = 50_000
@@ -211,6 +208,7 @@ class InputKeeper:
                 await awaited.wait()
 
     def _claim(self, work: _Order) -> Claim:
+        files.make_again(self._directory)
         free_bytes = shutil.disk_usage(self._directory).free
         copies_bytes = 0
         if not work.order.is_linked:
@@ -322,7 +320,7 @@ class InputKeeper:
             is_linked=work.order.is_linked,
             part_name=work.part_name,
         )
-        return await self._in_thread(step)
+        return await run_until_stopped(self._pool, step)
 
     async def _give_up(self, damaged: KeptFile) -> None:
         """Report a file that is not what it was, once, and let it be fetched anew."""
@@ -359,27 +357,6 @@ class InputKeeper:
     def _discard(self, names: Sequence[str]) -> None:
         self._index.write((), names)
         self._shelf.throw_away(names)
-
-    async def _in_thread(self, step: Callable[[Callable[[], bool]], T]) -> T:
-        """Run a step that may take long; when cancelled, it stops soon and is waited for."""
-        stopped = threading.Event()
-
-        def work() -> T | None:
-            with suppress(files.StoppedError):
-                return step(stopped.is_set)
-            return None
-
-        future = asyncio.get_running_loop().run_in_executor(self._pool, work)
-        try:
-            result = await asyncio.shield(future)
-        except asyncio.CancelledError:
-            stopped.set()
-            await asyncio.wait([future])
-            if not future.cancelled():
-                future.exception()  # looked at, as nobody else will
-            raise
-        assert result is not None, "only a cancelled step is stopped"
-        return result
 
 
 def _open(directory: Path) -> tuple[CacheIndex, list[KeptFile], list[KeptInput]]:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from bacalhau.compute.cache.files import Stopped
     from bacalhau.compute.cache.index import KeptFile
+    from bacalhau.lib.stopping import Stopped
 
 
 class Wanted(NamedTuple):
