@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -172,12 +172,15 @@ class Attempt:
             files = await workspace.open(execution, inputs=len(inputs), resume=resume)
             if files.volumes is not None:
                 return files, files.volumes
-            volumes = await self._fetch(inputs, files)
+            volumes = await self._fetch(inputs, files, engine)
             if engine.outlives_process:
                 await workspace.keep_inputs(execution, volumes)
             return files, volumes
 
-    async def _fetch(self, inputs: Sequence[InputSource], files: TaskFiles) -> tuple[Volume, ...]:
+    async def _fetch(
+        self, inputs: Sequence[InputSource], files: TaskFiles, engine: Engine
+    ) -> tuple[Volume, ...]:
+        share = share_of(self._record.execution, self._job)
         with ungrouped(), self._around.fetching.watch(self._record.id) as watch:
             async with asyncio.TaskGroup() as group:
                 noting = group.create_task(self._note_start())
@@ -185,7 +188,7 @@ class Attempt:
                     inputs,
                     files.input_directories,
                     self._around.plugins.sources,
-                    share_of(self._record.execution, self._job),
+                    replace(share, is_read_only=not engine.writes_inputs),
                     limit_seconds=self._around.read_timeout_seconds,
                     watch=watch,
                 )

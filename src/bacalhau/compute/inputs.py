@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Share:
-    """What of its job's inputs an execution works on.
+    """What of its job's inputs an execution works on, and whether its task can write to them.
 
     ``listings`` has the digests of listings by target that it has to go by; see
     ``lifecycle.listings``.
@@ -38,6 +38,7 @@ class Share:
 
     partition: Partition = WHOLE
     listings: Mapping[str, str] = field(default_factory=dict)
+    is_read_only: bool = False
 
 
 def share_of(execution: Execution, job: Job) -> Share:
@@ -137,7 +138,9 @@ async def _plan(
         raise changed
     part = share.partition
     return msgspec.structs.replace(
-        plan, fingerprint=fingerprint(wanted.source, part.index, part.count)
+        plan,
+        fingerprint=fingerprint(wanted.source, part.index, part.count),
+        is_read_only=share.is_read_only,
     )
 
 

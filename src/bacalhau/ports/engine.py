@@ -79,9 +79,11 @@ class Engine(Plugin, Protocol):
     Attributes:
         outlives_process: Whether the next process of the node may join a task of this one; its
             inputs are kept for that.
+        writes_inputs: Whether tasks can write into their inputs, where a volume is not read-only.
     """
 
     outlives_process: ClassVar[bool]
+    writes_inputs: ClassVar[bool]
 
     @classmethod
     def open(cls, context: PluginContext) -> AbstractAsyncContextManager[Engine]:

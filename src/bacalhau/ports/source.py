@@ -55,8 +55,9 @@ class InputPlan(msgspec.Struct, frozen=True, kw_only=True):
     neither holds credentials. ``is_in_job``: the job itself contains it, so nothing is recorded.
     ``listing`` is a digest of all that was there where this part of it depends on the whole: the
     executions of a job may only go by the same one.
-    ``fingerprint`` (``models.fingerprint``) is filled in by who asks for the plan; a source hands
-    it on to the cache.
+    ``fingerprint`` (``models.fingerprint``) and ``is_read_only`` are filled in by who asks for the
+    plan; a source hands them on to the cache. Files that a task can only read may share their bytes
+    with it.
     """
 
     objects: tuple[PlannedObject, ...]
@@ -67,6 +68,7 @@ class InputPlan(msgspec.Struct, frozen=True, kw_only=True):
     is_in_job: bool = False
     listing: str = ""
     fingerprint: str = ""
+    is_read_only: bool = False
 
     @property
     def size_bytes(self) -> int:

@@ -131,6 +131,7 @@ class SimulatedEngine:
     """One process's hold on its host (``ports.Engine``)."""
 
     outlives_process: ClassVar[bool] = True
+    writes_inputs: ClassVar[bool] = True
 
     def __init__(self, host: TaskHost) -> None:
         self._host = host

@@ -149,28 +149,28 @@ class S3Source:
             await self._cache.make_room(plan.size_bytes, directory)
         with disk(directory, plan.size_bytes, COMPONENT), explained(subject):
             try:
-                digests = await self._transfer(work, directory, plan.fingerprint)
+                digests = await self._transfer(work, directory, plan)
             except DigestMismatchError as exc:
                 raise checksum_mismatch(params, format_digest(exc.digest)) from exc
         return Fetched(
-            volume=volume(source, plan, directory, read_only=self._mounts_read_only),
+            volume=volume(source, plan, directory, read_only=self._is_read_only(plan)),
             digests=digests,
             versions=work.versions,
         )
 
-    async def _transfer(
-        self, work: Fetch, directory: Path, fingerprint: str
-    ) -> Mapping[str, bytes]:
+    def _is_read_only(self, plan: InputPlan) -> bool:
+        return self._mounts_read_only or plan.is_read_only
+
+    async def _transfer(self, work: Fetch, directory: Path, plan: InputPlan) -> Mapping[str, bytes]:
         if self._cache is None:
             return await fetch(self._client, work, directory)
-        linked = self._mounts_read_only
         return await fetch_cached(
             self._cache,
             self._client,
             work,
             directory,
-            fingerprint=fingerprint,
-            is_linked=linked,
+            fingerprint=plan.fingerprint,
+            is_linked=self._is_read_only(plan),
         )
 
     async def _reach(self, params: S3SourceParams) -> tuple[Bucket, Subject]:

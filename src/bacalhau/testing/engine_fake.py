@@ -73,6 +73,7 @@ class FakeEngine:
     """The engine; give two of them one machine to let the second find the tasks of the first."""
 
     outlives_process: ClassVar[bool] = True
+    writes_inputs: ClassVar[bool] = True
 
     def __init__(self, clock: Clock, machine: FakeMachine | None = None) -> None:
         self.machine = FakeMachine() if machine is None else machine

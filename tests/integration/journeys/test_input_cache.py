@@ -12,7 +12,10 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from bacalhau.models import JobState
+from tests.support.engines import compile_text
 from tests.support.fault_proxy import Fault, FaultProxy, fault_proxy
 from tests.support.input_cache import stored_files
 
@@ -28,6 +31,7 @@ SMALL_COUNT = 20
 FILES = SMALL_COUNT + 1
 LARGE = b"0123456789abcde\n" * (12 * 65536)
 FLAGS = ("--name", "n-kept")
+ENDLESS = '(module (memory (export "memory") 1) (func (export "_start") (loop br 0)))'
 
 
 def objects(number: int) -> dict[str, bytes]:
@@ -153,9 +157,19 @@ def test_a_cache_of_no_size_keeps_nothing(env: Env, s3_objects: S3Objects) -> No
     assert not (env.directory / "node" / "compute" / "cache").exists()
 
 
-def test_tasks_share_what_they_may_only_read(env: Env, s3_objects: S3Objects) -> None:
+@pytest.mark.parametrize("mount", [(), ("-c", "InputSources.MountReadOnly=true")])
+def test_tasks_share_what_they_cannot_write_to(
+    env: Env, s3_objects: S3Objects, mount: tuple[str, ...]
+) -> None:
+    """A module that never ends shows what lies there while it runs: WebAssembly cannot write."""
     bucket = s3_objects.bucket(objects(0))
-    env.start_node(*FLAGS, "-c", "InputSources.MountReadOnly=true")
-    for _ in range(2):
-        wait_completed(env, submit(env, bucket, 0, s3_objects.endpoint))
-    assert statistics(env)["Hits"] == FILES
+    env.start_node(*FLAGS, *mount)
+    (env.directory / "endless.wasm").write_bytes(compile_text(ENDLESS))
+    source = f"src=s3://{bucket}/0/,dst=/inputs,opt=endpoint={s3_objects.endpoint}"
+    outcome = env.cli("wasm", "run", "--wait=false", "-i", source, "endless.wasm")
+    assert outcome.code == 0, outcome.stderr
+    kept = env.directory / "node" / "compute" / "cache"
+    env.wait_until(
+        lambda: [file.stat().st_nlink for file in stored_files(kept)] == [2] * FILES,
+        "the task and the cache share all files",
+    )

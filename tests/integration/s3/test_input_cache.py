@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from bacalhau.errors import BacalhauError
@@ -190,6 +191,20 @@ async def test_inputs_mounted_read_only_share_the_bytes(
     assert fetched.volume.read_only
     assert (tmp_path / "one/large").stat().st_nlink == 2
     assert fetched.seen == SEEN
+
+
+async def test_inputs_that_the_engine_protects_share_the_bytes(
+    s3_objects: S3Objects, bucket: str, tmp_path: Path
+) -> None:
+    async with stage(s3_objects, tmp_path) as node:
+        place = tmp_path / "one"
+        place.mkdir()
+        here = Node(node.source, place)
+        params = {"Bucket": bucket, "Key": "p/", "Endpoint": node.proxy.endpoint}
+        plan = msgspec.structs.replace(await here.plan(params), is_read_only=True)
+        fetched = await here.fetch_planned(params, plan)
+    assert fetched.volume.read_only
+    assert (tmp_path / "one/large").stat().st_nlink == 2
 
 
 async def test_what_arrived_before_a_failure_is_not_fetched_again(

@@ -48,6 +48,7 @@ class DockerEngine:
     """
 
     outlives_process: ClassVar[bool] = True
+    writes_inputs: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -46,6 +46,7 @@ class WasmEngine:
     """
 
     outlives_process: ClassVar[bool] = False
+    writes_inputs: ClassVar[bool] = False
 
     def __init__(
         self,
