@@ -12,6 +12,8 @@ from bacalhau.models import Event, JobState, State
 if TYPE_CHECKING:
     from bacalhau.lifecycle.changes import JobDraft
 
+_WAITS_FOR = "WaitsFor"
+
 
 def start(draft: JobDraft) -> None:
     """Pending or Queued becomes Running; any other state stays."""
@@ -20,11 +22,13 @@ def start(draft: JobDraft) -> None:
         draft.job_event(events.job_state(draft.now_ns, JobState.RUNNING))
 
 
-def queue(draft: JobDraft, why: str, *, anew: bool = False) -> None:
-    """Wait for a node; a job that waits already says nothing new, unless it waits ``anew``."""
-    if anew or draft.job.state.state_type is not JobState.QUEUED:
+def queue(draft: JobDraft, why: str, *, waits_for: str = "") -> None:
+    """Wait for any node, or for those named; what a job waits for already is not told again."""
+    details = {_WAITS_FOR: waits_for} if waits_for else {}
+    state = draft.job.state
+    if (state.state_type, state.details) != (JobState.QUEUED, details):
         event = events.job_queued(draft.now_ns, why)
-        _enter(draft, JobState.QUEUED, event.message)
+        _enter(draft, JobState.QUEUED, event.message, details)
         draft.job_event(event)
 
 
@@ -46,8 +50,9 @@ def stop(draft: JobDraft, reason: str) -> None:
     draft.job_event(events.job_stop_requested(draft.now_ns, reason))
 
 
-def _enter(draft: JobDraft, state: JobState, message: str = "") -> None:
+def _enter(
+    draft: JobDraft, state: JobState, message: str = "", details: dict[str, str] | None = None
+) -> None:
     assert not draft.job.is_terminal, f"{draft.job.id} has ended and cannot become {state}"
-    draft.put_job(
-        msgspec.structs.replace(draft.job, state=State[JobState](state_type=state, message=message))
-    )
+    entered = State[JobState](state_type=state, message=message, details=details or {})
+    draft.put_job(msgspec.structs.replace(draft.job, state=entered))

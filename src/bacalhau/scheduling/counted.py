@@ -17,7 +17,7 @@ from bacalhau.lifecycle import job as job_lifecycle
 from bacalhau.models import ComputeState, Event, Execution
 from bacalhau.scheduling import deadlines
 from bacalhau.scheduling.feasibility import closed_nodes, count_attempts
-from bacalhau.scheduling.locality import Stock, patience_of, tells_of_wait, wait_text
+from bacalhau.scheduling.locality import Stock, patience_of, wait_text
 from bacalhau.scheduling.look import Look
 from bacalhau.scheduling.ranking import Chooser
 from bacalhau.scheduling.requirements import requirements_of
@@ -82,8 +82,7 @@ class _CountedLook(Look):
             self._await_room(choice.awaited, patience)
         elif is_short and not self.live():
             why = shortage_text(missing, len(choice.placed), self.verdicts)
-            has_waited = tells_of_wait(self.draft.job.state.message)
-            job_lifecycle.queue(self.draft, why, anew=has_waited)
+            job_lifecycle.queue(self.draft, why)
 
     def _choose(
         self,
@@ -114,8 +113,8 @@ class _CountedLook(Look):
         assert self.blocked_shape is not None, "who waits has not found all its nodes"
         best = max(awaited, key=lambda wait: wait.saved_bytes)
         self.awaits_until = min(patience.until(wait.saved_bytes) for wait in awaited)
-        nodes = sorted({wait.node.node_id for wait in awaited})
-        self.blocked_shape += b" near " + " ".join(nodes).encode()
+        nodes = " ".join(sorted({wait.node.node_id for wait in awaited}))
+        self.blocked_shape += f" near {nodes}".encode()
         if self.awaited_since:
             return
         self.awaited_since = self.context.now_ns
@@ -124,7 +123,7 @@ class _CountedLook(Look):
         if self.live():
             self.draft.job_event(events.job_queued(self.context.now_ns, why))
         else:
-            job_lifecycle.queue(self.draft, why, anew=True)
+            job_lifecycle.queue(self.draft, why, waits_for=nodes)
 
     @abstractmethod
     def holders(self) -> list[Execution]:

@@ -29,7 +29,6 @@ LOCALITY_SECONDS = 10.0
 """How long a job waits at most, unless the operator says otherwise."""
 
 SECOND_NS = 1_000_000_000
-_WAITING = "waiting up to"
 SHARE_OF_TOTAL_TIMEOUT = 0.1
 
 
@@ -73,14 +72,9 @@ def patience_of(
 def wait_text(wait: Wait, seconds: float) -> str:
     """Say for which node a job waits, how long, and why."""
     return (
-        f"{_WAITING} {max(1, round(seconds))} s for node {short_id(wait.node.node_id)} "
+        f"waiting up to {max(1, round(seconds))} s for node {short_id(wait.node.node_id)} "
         f"which has {format_bytes(wait.held_bytes)} of the inputs"
     )
-
-
-def tells_of_wait(message: str) -> bool:
-    """Tell whether the state of a job still says that it waits for a certain node."""
-    return _WAITING in message
 
 
 class Share(NamedTuple):
