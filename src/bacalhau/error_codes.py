@@ -124,7 +124,7 @@ class Code(StrEnum):
         "Unauthorized",
         Area.ACCESS,
         "The server wants to know who is asking, or did not accept the proof.",
-        "Log in again; for Docker registries set DOCKER_USERNAME and DOCKER_PASSWORD on the node.",
+        "Log in again; for Docker registries on the node, by docker login or its settings.",
     )
     TOO_LARGE = (
         "RequestTooLarge",
@@ -278,7 +278,7 @@ class Code(StrEnum):
         "ImageNotFound",
         Area.DOCKER,
         "The registry has no such image, or does not show it to this node.",
-        "Check the image's name; for a private one set DOCKER_USERNAME and DOCKER_PASSWORD.",
+        "Check the image's name; for a private one log in on the node, as by docker login.",
     )
     IMAGE_PLATFORM = (
         "ImagePlatform",
@@ -297,7 +297,7 @@ class Code(StrEnum):
         "TooManyRequests",
         Area.DOCKER,
         "The registry limits how often images are pulled.",
-        "Wait, or set DOCKER_USERNAME and DOCKER_PASSWORD on the node.",
+        "Wait, or log in on the node, as by docker login.",
     )
     MEMORY_EXCEEDED = (
         "MemoryLimitExceeded",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import signal
 import socket
+from asyncio import constants
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -17,6 +19,7 @@ from websockets.exceptions import InvalidStatus
 from bacalhau.api import check_address, connection, serve_app, server
 from bacalhau.api.middleware import ErrorBarrier
 from bacalhau.errors import UserError
+from bacalhau.lib import listener
 from bacalhau.models import ComputeState, NodeID
 from bacalhau.protocol.messages import LogFrame, LogRequest
 from tests.support.api_server import call, running_api, store_job
@@ -221,6 +224,45 @@ async def test_whoever_says_nothing_is_sent_away(monkeypatch: pytest.MonkeyPatch
         answers = await _sent(port, half + b"\r\n", half)
         assert answers.startswith(b"HTTP/1.1 200 ")
         assert b"HTTP/1.1 408 " in answers
+
+
+async def test_connections_leave_files_to_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serve_app(_hello, "127.0.0.1", 0) as port:
+        assert await _get(port) == "hello"
+        first = await asyncio.open_connection("127.0.0.1", port)
+        # Every number of a file is at least this: as if too many were open.
+        monkeypatch.setattr(listener, "_most_files", lambda: 0)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: 1" in answer
+        assert b'"Message":"the server has as many connections as it can have"' in answer
+        writer.close()
+        # Whoever is connected already is served.
+        first[1].write(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert (await first[0].read()).endswith(b"hello")
+        first[1].close()
+        monkeypatch.undo()
+        assert await _get(port) == "hello"
+
+
+async def test_a_server_without_files_says_so_once_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls = []
+
+    def refuse(self: socket.socket) -> tuple[socket.socket, object]:
+        calls.append(self)
+        asyncio.get_running_loop().call_soon(monkeypatch.undo)
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async with serve_app(_hello, "127.0.0.1", 0) as port:
+        monkeypatch.setattr(constants, "ACCEPT_RETRY_DELAY", 0.01)
+        monkeypatch.setattr(socket.socket, "accept", refuse)
+        assert await _get(port) == "hello"
+    assert len(calls) == 1
+    told = [record for record in caplog.records if "out of system resource" in record.message]
+    assert len(told) == 1
 
 
 async def test_headers_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:

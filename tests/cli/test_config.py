@@ -160,6 +160,15 @@ def test_a_file_with_a_bad_value_can_be_put_right(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["API.Port"], "must provide both key and value, or key=value"),
+        (
+            [""],
+            "must provide both key and value, or key=value\nHint:  write: config set KEY=VALUE\n",
+        ),
+        (
+            ["Compute.AllocatedCapacity.CPU=110%"],
+            'invalid value "110%" for Compute.AllocatedCapacity.CPU: '
+            "a percentage is between 0% and 100%",
+        ),
         (["API.Port=x"], 'invalid value "x" for API.Port: expected a whole number'),
         (["DataDir=$HOME/x"], 'invalid DataDir: "$HOME/x" contains $'),
         (["API.Port=1", "-c", "API.Host=x"], "config file must end with '.yaml' or '.yml'"),

@@ -259,6 +259,16 @@ def test_results_that_cannot_be_written(server: ServedApi, tmp_path: Path) -> No
     )
 
 
+def test_results_that_cannot_be_written_into_a_file(server: ServedApi, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    outcome = server.cli("job", "get", "j-1", "--output-dir", str(tmp_path / "file"))
+    assert outcome.code == 1
+    assert outcome.stderr == (
+        f"\nError: output dir is no directory: {tmp_path}/file\n"
+        "Hint:  name another one, or leave out --output-dir\n"
+    )
+
+
 def test_an_unknown_help_topic_is_quoted() -> None:
     outcome = run_cli("help", "job", "nonsense")
     assert outcome.code == 0

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from bacalhau.api.answers import COMPONENT, error_answer
 from bacalhau.api.connection import TimedHttp
-from bacalhau.errors import Code, UserError
+from bacalhau.errors import Code, TransientError, UserError
+from bacalhau.lib.listener import Listener
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -40,6 +42,7 @@ async def serve_app(
         UserError: the address cannot be listened on; names it, and the remedy.
     """
     listener = await _listen(host, port)
+    listener.refusal = _too_many_connections() if tls is None else b""
     bound_port: int = listener.getsockname()[1]
     server = _Server(_settings(app, tls))
     # Twice the same filter counts once.
@@ -103,6 +106,18 @@ def _settings(app: ASGIApp, tls: tuple[Path, Path] | None) -> uvicorn.Config:
     )
 
 
+def _too_many_connections() -> bytes:
+    error = TransientError(
+        "the server has as many connections as it can have",
+        hint="try again in a moment; its limit of open files (ulimit -n) is what limits them",
+        component=COMPONENT,
+    )
+    answer = error_answer(error, "")
+    headers = b"".join(b"%s: %s\r\n" % header for header in answer.raw_headers)
+    head = b"HTTP/1.1 503 Service Unavailable\r\n" + headers + b"connection: close\r\n\r\n"
+    return head + bytes(answer.body)
+
+
 def check_address(host: str, port: int) -> None:
     """Find out whether an address can be listened on, before anything is made for it.
 
@@ -118,7 +133,7 @@ def check_address(host: str, port: int) -> None:
         raise _refusal(host, port, exc) from exc
 
 
-async def _listen(host: str, port: int) -> socket.socket:
+async def _listen(host: str, port: int) -> Listener:
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(
@@ -131,11 +146,11 @@ async def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _bound(found: list[tuple[Any, ...]]) -> socket.socket:
+def _bound(found: list[tuple[Any, ...]]) -> Listener:
     """Return a socket on one of several addresses that a name has."""
     # A name such as localhost has several addresses; clients try IPv4 in any case.
     family, _, protocol, _, address = min(found, key=lambda item: item[0] != socket.AF_INET)
-    bound = socket.socket(family, socket.SOCK_STREAM, protocol)
+    bound = Listener(family, socket.SOCK_STREAM, protocol)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.setblocking(False)

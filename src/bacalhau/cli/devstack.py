@@ -28,12 +28,11 @@ _COUNTS = (
 def run(session: Session, *, stack_repo: str, **options: Any) -> None:
     """Run several nodes until a signal ends them."""
     session.is_node = True
-    if not session.sets("Logging.Level"):
-        session.set_key("Logging.Level", "debug")
     session.warn_without_effect("")
     environment = session.environment
     predictable = _PREDICTABLE_PORT if environment.get("PREDICTABLE_API_PORT") else 0
     settings = session.settings
+    asked = settings.text("Logging.Level") if session.sets("Logging.Level") else ""
     port = settings.integer("API.Port") if session.sets("API.Port") else predictable
     counts = {}
     for old, new, _, _ in _COUNTS:
@@ -44,6 +43,7 @@ def run(session: Session, *, stack_repo: str, **options: Any) -> None:
     plan = StackPlan(
         **counts,
         port=port,
+        log_level=asked or "debug",
         directory=Path(stack_repo).expanduser().absolute() if stack_repo else None,
         keeps_files=bool(environment.get("KEEP_STACK")),
         ignores_others=bool(environment.get("IGNORE_PID_AND_PORT_FILES")),

@@ -15,6 +15,7 @@ import struct
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from bacalhau.lib.units import format_bytes
 from bacalhau.protocol.messages import LogFrame
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOG_NAME = "raw_container_logs"
+_STDERR = 2
 END = 4
 _HEADER = struct.Struct(">BxxxI")
 _TIME_BYTES = 31
@@ -45,6 +47,12 @@ def frames(stream: int, data: bytes, time_ns: int) -> bytes:
 def end_frame() -> bytes:
     """Encode the end of a log."""
     return _HEADER.pack(END, 0)
+
+
+def _gap(size_bytes: int) -> LogFrame:
+    """Return a line that stands for what is gone, told in the place where it was."""
+    text = f"[here about {format_bytes(size_bytes)} of output are missing: too much to be kept]"
+    return LogFrame(stream=_STDERR, data=f"\n{text}\n".encode())
 
 
 def _stamp(time_ns: int) -> bytes:
@@ -163,6 +171,8 @@ class LogReader:
     def read(self) -> list[LogFrame] | None:
         """Return more frames, perhaps none yet although there was data; None at the end of all.
 
+        Where segments are gone, a frame on the error stream says so.
+
         Raises:
             OSError: the disk refuses.
         """
@@ -189,11 +199,13 @@ class LogReader:
 
     def _go_on(self, following: int) -> list[LogFrame]:
         file = self._open(following)
-        if file is not None:  # else rotated away since it was seen, and a later one exists
-            self.close()
-            self._file, self._segment, self._offset = file, following, 0
-            self._decoder = FrameDecoder()
-        return []
+        if file is None:  # rotated away since it was seen, and a later one exists
+            return []
+        self.close()
+        missing = (following - self._segment - 1) * self._offset
+        self._file, self._segment, self._offset = file, following, 0
+        self._decoder = FrameDecoder()
+        return [_gap(missing)] if missing else []
 
     def _open(self, segment: int) -> FileIO | None:
         try:

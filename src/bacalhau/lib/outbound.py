@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 import socket
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -29,6 +30,8 @@ _CONNECT_SECONDS = 10.0
 _METADATA = frozenset(
     map(ipaddress.ip_address, ("100.100.100.200", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254"))
 )
+# Those that derive from them are about certificates, and say so by themselves.
+_UNCONNECTED = (aiohttp.ClientConnectorError, aiohttp.ClientProxyConnectionError)
 
 
 class ForbiddenAddressError(ValueError):
@@ -144,6 +147,15 @@ def why_unanswered(cause: Exception) -> str:
     """Say on one line why an answer did not come, or broke off."""
     if isinstance(cause, aiohttp.ClientConnectorDNSError):
         return f'the name "{cause.host}" does not resolve'
+    if type(cause) in _UNCONNECTED and isinstance(cause, aiohttp.ClientConnectorError):
+        number = cause.os_error.errno
+        why = os.strerror(number) if number else str(cause.os_error)
+        return f"cannot connect to {cause.host}:{cause.port}: {why}"
+    # The texts of these have the address in full, whose query may be a secret.
+    if isinstance(cause, aiohttp.ClientResponseError):
+        return " ".join(f"the answer is broken: {cause.message}".split())
+    if isinstance(cause, aiohttp.InvalidURL):
+        return "the address is not valid"
     return " ".join(str(cause).split()) or type(cause).__name__
 
 

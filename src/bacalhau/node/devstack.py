@@ -28,6 +28,7 @@ from bacalhau.node.auth import start_access
 from bacalhau.node.certificates import api_certificate
 from bacalhau.node.compute import start_compute
 from bacalhau.node.failures import one_error
+from bacalhau.node.file_limit import allow_many_files
 from bacalhau.node.identity import locked
 from bacalhau.node.orchestrator import start_orchestrator
 from bacalhau.node.plugins import find_plugins
@@ -62,6 +63,7 @@ class StackPlan:
         hybrids: Nodes that do both.
         bad_computes: How many of ``computes``, the last ones, fail whatever they run.
         port: Where the API listens; 0: where the system finds room.
+        log_level: From which level on the nodes write log lines.
         directory: Where the nodes keep their files; None: in a temporary place.
         keeps_files: True to leave a temporary place behind.
         ignores_others: True to start although another stack seems to run.
@@ -72,6 +74,7 @@ class StackPlan:
     hybrids: int
     bad_computes: int
     port: int
+    log_level: str
     directory: Path | None
     keeps_files: bool
     ignores_others: bool
@@ -107,7 +110,8 @@ def run_devstack(settings: Settings, plan: StackPlan) -> int:
     """
     plan.check()
     settings = listening_on_an_address(settings)
-    configure(settings.text("Logging.Level"), settings.text("Logging.Mode"))
+    configure(plan.log_level, settings.text("Logging.Mode"))
+    allow_many_files()
     with claimed(ignores_others=plan.ignores_others), _directory(plan) as directory:
         asyncio.run(_run(_hosts(settings, plan, directory), settings, plan))
     sys.stdout.write("\nThe devstack has ended\n")

@@ -23,6 +23,7 @@ from bacalhau.node.api import start_api
 from bacalhau.node.auth import start_access
 from bacalhau.node.certificates import api_certificate
 from bacalhau.node.failures import one_error
+from bacalhau.node.file_limit import allow_many_files
 from bacalhau.node.identity import locked, node_id
 from bacalhau.node.late_compute import LateCompute, PatientIntake
 from bacalhau.node.orchestrator import start_orchestrator
@@ -64,6 +65,7 @@ def serve(settings: Settings) -> int:
             fields=["Orchestrator.Enabled"],
         )
     check_address(settings.text("API.Host"), settings.integer("API.Port"))
+    allow_many_files()
     ids = RandomIds()
     directory = settings.data_directory
     with locked(directory):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from aiohttp import web
 
 from bacalhau.errors import Code, UserError
 from bacalhau.lib.addresses import is_loopback, resolve_address
+from bacalhau.lib.listener import open_listeners
 from bacalhau.lib.threads import run_until_stopped
 from bacalhau.models import SpecConfig
 from bacalhau.ports import Published
@@ -112,9 +113,14 @@ async def _serving(directory: Path, host: str, port: int) -> AsyncIterator[int]:
     await runner.setup()
     try:
         # Who links to loopback does not want to be reached from elsewhere.
-        site = web.TCPSite(runner, host if is_loopback(host) else None, port)
         try:
-            await site.start()
+            listeners = await open_listeners(host if is_loopback(host) else None, port)
+            with ExitStack() as unserved:
+                for listener in listeners:
+                    unserved.enter_context(listener)
+                for listener in listeners:
+                    await web.SockSite(runner, listener).start()
+                unserved.pop_all()
         except OSError as exc:
             raise _cannot_listen(exc, port) from exc
         yield runner.addresses[0][1]

@@ -27,7 +27,8 @@ _REMEDIES = {
     Lack.SIZE: "ask for less in Resources: `bacalhau node list --show capacity`",
 }
 _NO_NODES = (
-    "start a node with `bacalhau serve --compute`, or approve one that waits: `bacalhau node list`"
+    "start the server with both roles, `bacalhau serve --orchestrator --compute`, "
+    "or approve a node that waits: `bacalhau node list`"
 )
 _NO_ROOM = "raise Timeouts.QueueTimeout, or make room by stopping other jobs: `bacalhau job list`"
 

@@ -12,6 +12,7 @@ import pytest
 import structlog
 
 from bacalhau.errors import UserError, ValidationError
+from bacalhau.lib import listener
 from bacalhau.models import SpecConfig
 from bacalhau.publishers.local import LocalPublisher
 from bacalhau.testing.contracts.publisher import execution_with, write_results
@@ -99,6 +100,32 @@ async def status_of(base: str, path: str) -> int:
         await loop.sock_sendall(connection, request.encode())
         answer = await loop.sock_recv(connection, 100)
     return int(answer.split()[1])
+
+
+async def test_links_to_other_machines_are_served_at_every_address(tmp_path: Path) -> None:
+    results = write_results(tmp_path / "results", {"stdout": b"hello\n"})
+    context = plugin_context(tmp_path / "node", settings(address="node.example.org"))
+    async with LocalPublisher.open(context) as publisher, aiohttp.ClientSession() as session:
+        url = (await publisher.publish(execution_with(SPEC, "e-1"), results)).spec.params["URL"]
+        for host in ["127.0.0.1"] + ["[::1]"] * socket.has_ipv6:
+            async with session.get(url.replace("node.example.org", host)) as response:
+                assert response.status == 200
+
+
+async def test_whoever_connects_too_often_leaves_files_to_the_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = write_results(tmp_path / "results", {"stdout": b"hello\n"})
+    context = plugin_context(tmp_path / "node", settings())
+    async with LocalPublisher.open(context) as publisher, aiohttp.ClientSession() as session:
+        url = (await publisher.publish(execution_with(SPEC, "e-1"), results)).spec.params["URL"]
+        with monkeypatch.context() as patched:
+            patched.setattr(listener, "_most_files", lambda: 0)
+            async with session.get(url) as response:
+                assert response.status == 503
+                assert response.headers["Retry-After"] == "1"
+        async with session.get(url) as response:
+            assert response.status == 200
 
 
 async def test_port_in_use_is_named(tmp_path: Path) -> None:

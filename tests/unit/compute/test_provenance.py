@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tracemalloc
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -120,6 +121,13 @@ async def test_outputs_have_a_digest_that_depends_on_their_content_alone() -> No
         assert record.files == [FileRecord(path="stdout", size_bytes=2, sha256="ab" * 32)]
         digests.add(record.digest)
     assert digests == {digest_of(record.files)}
+
+
+async def test_a_name_that_is_no_utf8_is_recorded_readably() -> None:
+    files = (PublishedFile(path=os.fsdecode(b"a\xff\\b"), size_bytes=0, digest=b"\xab" * 32),)
+    published = Published(spec=SpecConfig(type="local"), files=files)
+    record = await Scribe(EXECUTION, FakeWorkspace()).outputs(published)
+    assert [file.path for file in record.files] == [r"a\xff\b"]
 
 
 def check_cut(record: FileList, whole: bytes) -> None:

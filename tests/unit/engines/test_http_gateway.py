@@ -124,6 +124,14 @@ async def test_a_server_that_is_away_is_told() -> None:
     assert b"cannot connect to localhost" in answer
 
 
+async def test_a_name_that_nobody_knows_is_told_without_numbers_of_errors() -> None:
+    async with http_gateway(rules("nowhere.invalid"), "127.0.0.1", 0) as port:
+        answer = await ask(port, b"GET http://nowhere.invalid/ HTTP/1.1\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 502 ")
+    assert b"cannot look up nowhere.invalid: " in answer
+    assert b"Errno" not in answer
+
+
 async def test_a_body_is_passed_on_and_headers_between_hops_are_not() -> None:
     heads = []
 

@@ -114,7 +114,7 @@ def test_remedies_of_several_reasons_come_most_frequent_first() -> None:
 def test_without_any_node_it_says_how_to_start_one() -> None:
     event = failure(make_job())
     assert "available: 0" in event.message
-    assert "bacalhau serve --compute" in event.details["Hint"]
+    assert "bacalhau serve --orchestrator --compute" in event.details["Hint"]
 
 
 def test_a_refusal_is_told_in_the_nodes_own_words_with_its_hint() -> None:

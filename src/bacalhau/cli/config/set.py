@@ -35,7 +35,7 @@ def _assignment(session: Session, arguments: tuple[str, ...]) -> tuple[str, str]
         raise UserError(
             "must provide both key and value, or key=value",
             code=Code.CONFIGURATION,
-            hint=f"write: config set {name}=VALUE",
+            hint=f"write: config set {name or 'KEY'}=VALUE",
             component="CLI",
         )
     session.say("DEPRECATED: use key=value instead of space-separated key value")

@@ -117,8 +117,8 @@ def image_error(exc: DockerError, image: str) -> BacalhauError:
         return TransientError(
             f'the registry limits how often images are pulled: "{image}": {exc.message}',
             code=Code.TOO_MANY_REQUESTS,
-            hint="wait, or log in on the node: docker login, or DOCKER_USERNAME and"
-            " DOCKER_PASSWORD",
+            hint="wait, or log in on the node: docker login, its setting"
+            " Engines.Types.Docker.Registries, or DOCKER_USERNAME and DOCKER_PASSWORD",
             component=COMPONENT,
             details=details,
         )
@@ -135,8 +135,9 @@ def image_error(exc: DockerError, image: str) -> BacalhauError:
             f'image not available: "{image}"',
             code=Code.IMAGE_NOT_FOUND,
             hint="check that the image's name is right and that the registry has it; for a private"
-            " image log in on the node (docker login), or set DOCKER_USERNAME and DOCKER_PASSWORD"
-            " there for Docker Hub",
+            " image log in on the node (docker login), name a user in its setting"
+            " Engines.Types.Docker.Registries, or for Docker Hub set DOCKER_USERNAME and"
+            " DOCKER_PASSWORD there",
             component=COMPONENT,
             details={**details, "Reason": exc.message},
         )

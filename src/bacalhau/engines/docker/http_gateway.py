@@ -165,7 +165,9 @@ class _Gateway:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 far_reader, far_writer = await asyncio.open_connection(*address)
         except OSError as exc:
-            raise _RefusedError("502 Bad Gateway", f"cannot connect to {host}: {exc}") from exc
+            raise _RefusedError(
+                "502 Bad Gateway", f"cannot connect to {host}: {_why(exc)}"
+            ) from exc
         try:
             if request.is_tunnel:
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -186,7 +188,7 @@ class _Gateway:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as exc:
-            raise _RefusedError("502 Bad Gateway", f"cannot look up {host}: {exc}") from exc
+            raise _RefusedError("502 Bad Gateway", f"cannot look up {host}: {_why(exc)}") from exc
         addresses = [str(entry[4][0]) for entry in found]
         for address in addresses:
             if not self._rules.may_connect(address):
@@ -240,6 +242,12 @@ def _forwarded(request: _Request, job_id: str) -> bytes:
     own = f"Host: {address}\r\nX-Bacalhau-Job-ID: {job_id}\r\nConnection: close"
     lines = [f"{request.method} {path} HTTP/1.1".encode("latin-1"), own.encode("latin-1"), *kept]
     return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def _why(exc: OSError) -> str:
+    if isinstance(exc, TimeoutError):
+        return f"no answer within {_CONNECT_SECONDS:g} seconds"
+    return exc.strerror or str(exc)
 
 
 async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
