@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 from base64 import b64encode
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,9 @@ import pytest
 from bacalhau.client import fetch as fetching
 from bacalhau.client.addresses import Link, RemoteFile
 from bacalhau.client.fetch import ATTEMPTS, PIECE_BYTES, fetch
+from bacalhau.client.lanes import Lanes
 from bacalhau.client.meter import Meter
+from bacalhau.client.stream import Stream
 from bacalhau.client.web import Web
 from bacalhau.errors import (
     BacalhauError,
@@ -60,6 +62,26 @@ def get(url: str, destination: Path, digest: bytes | None = None, size: int | No
     )
     fetch([file], meter, lambda: None)
     return meter
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[str]:
+    """Answer every request so, and close the connection; yield the address."""
+
+    def serve(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(10_000)
+                    connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
 
 
 def moved(meter: Meter) -> int:
@@ -148,6 +170,51 @@ class TestFetch:
         files.redirects["/old"] = "ftp://127.0.0.1/x"
         with pytest.raises(BacalhauError):
             get(files.url + "/old", tmp_path / "f")
+
+    @pytest.mark.parametrize(
+        ("location", "asked"),
+        [("/b\xe9 c", "/b%E9%20c"), ("http://[::1/f", None), ("http://h:x/f", None)],
+        ids=["bytes that are no part of a URL", "half an address", "a port that is none"],
+    )
+    def test_a_redirect_that_is_no_url(
+        self, location: str, asked: str | None, files: Files, tmp_path: Path
+    ) -> None:
+        files.redirects["/old"] = location
+        if asked is not None:
+            files.content[asked] = b"data"
+            get(files.url + "/old", tmp_path / "f")
+            assert (tmp_path / "f").read_bytes() == b"data"
+        else:
+            with pytest.raises(UserError, match="not an HTTP address") as caught:
+                get(files.url + "/old", tmp_path / "f")
+            assert caught.value.hint
+
+    def test_an_address_that_is_written_in_letters(self, files: Files, tmp_path: Path) -> None:
+        files.content["/%C3%BC%20x"] = b"data"
+        get(files.url + "/ü x", tmp_path / "f")
+        assert (tmp_path / "f").read_bytes() == b"data"
+
+    @pytest.mark.usefixtures("files")
+    def test_a_server_that_sends_parts_which_nobody_asked_for(self, tmp_path: Path) -> None:
+        answer = b"HTTP/1.1 206 P\r\nContent-Range: bytes 0-0/9\r\nContent-Length: 1\r\n\r\nx"
+        with answering(answer) as url, pytest.raises(TransientError, match="a part, and not the"):
+            get(url, tmp_path / "f")
+
+    def test_what_nobody_can_go_on_with_does_not_stay(self, files: Files, tmp_path: Path) -> None:
+        files.content["/f"] = HUGE
+        files.has_etag = files.has_ranges = False
+        files.break_after["/f"] = [100, *NEVER]
+        with pytest.raises(TransientError):
+            get(files.url + "/f", tmp_path / "f")
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.usefixtures("files")
+    def test_a_stream_that_goes_on_at_another_place(self) -> None:
+        answer = b"HTTP/1.1 206 P\r\nContent-Range: bytes 5-9/10\r\nContent-Length: 5\r\n\r\n12345"
+        with answering(answer) as url, closing(Web()) as web:
+            stream = Stream(web, Link(url), Lanes(), Meter())
+            with stream, pytest.raises(TransientError, match="another part than was asked for"):
+                stream.read(5)
 
 
 class TestRefusals:

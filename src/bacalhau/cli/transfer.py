@@ -69,6 +69,11 @@ class TransferView:
             self._session.stderr.write(_CLEAR)
             self._session.stderr.flush()
 
+    def give_up(self) -> None:
+        """Say that nothing is lost when the user ends the download."""
+        self.close()
+        self._session.note("Interrupted. The same command goes on from here")
+
     def _show(self, progress: Progress, passed_seconds: float) -> None:
         fresh = (progress.moved_bytes - self._moved) / passed_seconds if passed_seconds else 0.0
         self._rate = fresh if not self._rate else self._rate + (fresh - self._rate) * _SMOOTHING

@@ -107,7 +107,12 @@ def refusal(address: Address, response: http.client.HTTPResponse) -> Exception:
             hint=address.advice,
             component=COMPONENT,
         )
-    return TransientError(message, code=Code.NETWORK_FAILURE, component=COMPONENT)
+    return TransientError(
+        message,
+        code=Code.NETWORK_FAILURE,
+        hint="run it again later; where http_proxy or https_proxy is set, look at that",
+        component=COMPONENT,
+    )
 
 
 def broken(name: str, cause: Exception) -> BacalhauError:

@@ -168,6 +168,7 @@ class _Transfer:
             return
         destination.unlink(missing_ok=True)
         if not self._partial.resume(self._name) or self._is_unwanted():
+            self._partial.discard()  # first of all, as it takes room
             self._open(web)
             return
         original = self._partial.original
@@ -246,6 +247,8 @@ class _Transfer:
 
     def _attempt(self, piece: _Piece, web: Web) -> bool:
         """Make one request; False when another one, in another form, is needed."""
+        if self._lanes.stopped.is_set():
+            raise StoppedError
         if piece.generation != self._generation:
             raise _StaleError
         original = self._partial.original if piece.end is not None else None
@@ -271,6 +274,8 @@ class _Transfer:
         """Write the body of an answer; False when it is of no use."""
         if not self._asks_for_ranges or piece.end is None:
             if body.is_part and body.end != body.size_bytes and not body.version:
+                if not self._asks_for_ranges:
+                    raise http.client.HTTPException("the server sent a part, and not the whole")
                 self._asks_for_ranges = False  # nothing would say whether parts fit together
                 return False
             self._begin(piece, body)

@@ -140,7 +140,9 @@ class Partial:
         self._log_path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Let go of the files; without a log, nobody could ever go on with what has arrived."""
+        if self._file >= 0 and self._log < 0:
+            self.path.unlink(missing_ok=True)
         for descriptor in (self._file, self._log):
             if descriptor >= 0:
                 os.close(descriptor)

@@ -110,6 +110,8 @@ class Stream:
                 hint="run the command again when nobody writes it",
                 component=COMPONENT,
             )
+        if head.is_part and head.start != self._position:
+            raise http.client.HTTPException("the server sent another part than was asked for")
         if self._position and not head.is_part:
             _skip(response, self._position)
         self._head, self._response = head, response

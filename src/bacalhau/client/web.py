@@ -63,8 +63,8 @@ class Web:
                 break
             response.close()
             connection.close()
-            url, previous = urljoin(url, target), parts
-            if urlsplit(url)[:2] != previous[:2]:
+            url, previous = _redirected(url, target), parts
+            if split_url(url)[:2] != previous[:2]:
                 # What proves who asks is for the server that was asked.
                 sent = {k: v for k, v in sent.items() if k.lower() not in _PRIVATE_HEADERS}
         else:
@@ -168,7 +168,11 @@ def split_url(url: str) -> SplitResult:
     except ValueError:
         is_good = False
     if not is_good:
-        raise UserError(f"cannot download {shown(url)}: not an HTTP address", component=COMPONENT)
+        raise UserError(
+            f"cannot download {shown(url)}: not an HTTP address",
+            hint="the server that keeps the results leads there; whoever runs it can say why",
+            component=COMPONENT,
+        )
     return parts
 
 
@@ -180,9 +184,23 @@ def shown(url: str) -> str:
     return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}"
 
 
+def _redirected(url: str, target: str) -> str:
+    # Headers are bytes, which the library takes for Latin-1.
+    quoted = _quoted(target.encode("latin-1", "replace"))
+    try:
+        return urljoin(url, quoted)
+    except ValueError:
+        return quoted  # is judged where it is asked for
+
+
 def _target(parts: SplitResult) -> str:
     path = parts.path or "/"
-    return f"{path}?{parts.query}" if parts.query else path
+    return _quoted((f"{path}?{parts.query}" if parts.query else path).encode())
+
+
+def _quoted(address: bytes) -> str:
+    """Write out what may not be part of an address, as browsers do."""
+    return "".join(chr(byte) if 32 < byte < 127 else f"%{byte:02X}" for byte in address)
 
 
 def _proxy(parts: SplitResult) -> SplitResult | None:

@@ -252,10 +252,14 @@ class Attempt:
         return True
 
     async def _failure(self, error: BacalhauError) -> Move:
+        output = await self._output_until(error)
+        if error.code == Code.DISK:
+            # Its files may be what leaves no room to store that it has failed.
+            await self._around.workspace.discard(self._record.execution)
         return Move(
             step=Step.FAILED,
             event=error_event(self._around.clock.now_ns(), self._topic, error),
-            run_output=await self._output_until(error),
+            run_output=output,
             retryable=error.retryable,
             tells=True,
         )

@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from bacalhau.errors import BacalhauError
+from bacalhau.lib.readable import readable
 from bacalhau.models.provenance import FileRecord, InputRecord, OutputRecord
 
 if TYPE_CHECKING:
@@ -190,4 +191,6 @@ class _OutputFiles:
 
     def __iter__(self) -> Iterator[FileRecord]:
         for file in self.files:
-            yield FileRecord(path=file.path, size_bytes=file.size_bytes, sha256=file.digest.hex())
+            # Names of files are bytes; what is no UTF-8 among them has no form in JSON.
+            path = readable(file.path)
+            yield FileRecord(path=path, size_bytes=file.size_bytes, sha256=file.digest.hex())

@@ -153,7 +153,8 @@ def _judge(error: ServiceError, subject: Subject) -> tuple[type[BacalhauError], 
     """Return the class, what happened, and what to do about it."""
     if error.is_transient:
         server = subject.endpoint or "S3"
-        return TransientError, error.reason or f"{server} answered {error.code}", _unwell(subject)
+        reason = error.reason or f"{server} answered {error.code}"
+        return TransientError, reason, _unwell(error, subject)
     if error.code == Code.NO_SUCH_BUCKET:
         hint = "check the name of the bucket, its Region, and the Endpoint"
         return NotFoundError, f'there is no bucket "{subject.bucket}"', hint
@@ -246,7 +247,11 @@ def _is_refused_for_lack_of_signature(error: ServiceError, subject: Subject) -> 
     return subject.is_anonymous and is_nonsense
 
 
-def _unwell(subject: Subject) -> str:
+def _unwell(error: ServiceError, subject: Subject) -> str:
+    if error.status == 0 and "certificate" in error.reason.lower():
+        return "name the certificate of who signed the server's with AWS_CA_BUNDLE on the node"
+    if error.status == 0 and "SSL" in error.reason:
+        return "check that the server speaks TLS; if not, its Endpoint begins with http://"
     if subject.endpoint:
         return f"check that a server answers at {subject.endpoint}"
     return "check the connection of the node; the same job may succeed later"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
+from bacalhau.lib.readable import readable
 from bacalhau.s3.client import ATTEMPTS, Bucket, Call, unanswered
 from bacalhau.s3.responses import MalformedResponseError, ServiceError
 
@@ -117,7 +118,7 @@ class Reader:
     def note_version(self, item: PlannedObject, version: str) -> None:
         """Keep the version of an object; ``null`` is that of a bucket that keeps none."""
         if version and version != "null":
-            self.work.versions[item.path] = version
+            self.work.versions[item.path] = readable(version)
 
     def note_modified(self, item: PlannedObject, text: str) -> None:
         """Keep a ``Last-Modified`` for the file that is made of the object."""

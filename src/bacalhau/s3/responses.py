@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree
 
+from bacalhau.lib.readable import readable
 from bacalhau.s3.keys import ListedObject
 
 if TYPE_CHECKING:
@@ -102,8 +103,8 @@ def parse_error(
         status=status,
         code=fields.get("Code") or _HEAD_CODES.get(status, "UnknownError"),
         reason=fields.get("Message", ""),
-        request_id=headers.get("x-amz-request-id") or fields.get("RequestId", ""),
-        region=headers.get("x-amz-bucket-region") or fields.get("Region", ""),
+        request_id=_told(headers, "x-amz-request-id") or fields.get("RequestId", ""),
+        region=_told(headers, "x-amz-bucket-region") or fields.get("Region", ""),
     )
 
 
@@ -135,13 +136,13 @@ def parse_facts(headers: Mapping[str, str]) -> ObjectFacts:
     size = _number(headers.get("Content-Length", ""))
     if size is None:
         raise MalformedResponseError("the answer has no Content-Length")
-    version = headers.get("x-amz-version-id", "")
+    version = _told(headers, "x-amz-version-id")
     return ObjectFacts(
         size_bytes=size,
-        etag=headers.get("ETag", ""),
+        etag=_told(headers, "ETag"),
         version="" if version == "null" else version,
         content_type=headers.get("Content-Type"),
-        checksum_sha256=headers.get("x-amz-checksum-sha256", ""),
+        checksum_sha256=_told(headers, "x-amz-checksum-sha256"),
     )
 
 
@@ -227,3 +228,7 @@ def _parse(body: bytes) -> ElementTree.Element:
 
 def _name(item: ElementTree.Element) -> str:
     return item.tag.rpartition("}")[2]
+
+
+def _told(headers: Mapping[str, str], name: str) -> str:
+    return readable(headers.get(name, ""))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from bacalhau.lib.archives import open_regular
 from bacalhau.lib.budget import ByteBudget
 from bacalhau.lib.parallel import in_parallel
+from bacalhau.lib.readable import readable
 from bacalhau.lib.threads import run_to_end
 from bacalhau.s3.checksums import format_digest
 from bacalhau.s3.client import ATTEMPTS, Call
@@ -205,7 +206,7 @@ class _Upload:
         query = {"partNumber": str(number), "uploadId": upload_id}
         headers, _ = await self._ask("UploadPart", "PUT", query, body, digest)
         checksum = format_digest(digest) if self._bucket.location.is_aws else ""
-        self._parts[number] = (headers.get("ETag", ""), checksum)
+        self._parts[number] = (readable(headers.get("ETag", "")), checksum)
 
     async def _complete(self, upload_id: str) -> str:
         operation = "CompleteMultipartUpload"
@@ -278,5 +279,5 @@ def _checksum(bucket: Bucket, digest: bytes) -> dict[str, str]:
 
 
 def _version(headers: Mapping[str, str]) -> str:
-    version = headers.get("x-amz-version-id", "")
+    version = readable(headers.get("x-amz-version-id", ""))
     return "" if version == "null" else version

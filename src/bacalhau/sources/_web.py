@@ -19,6 +19,7 @@ from bacalhau.errors import (
 )
 from bacalhau.lib.backoff import Backoff
 from bacalhau.lib.outbound import ForbiddenAddressError, check_host, proxy_for, why_unanswered
+from bacalhau.lib.readable import readable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,6 +34,7 @@ _BACKOFF = Backoff(initial_seconds=0.1, maximum_seconds=1.0)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 _MAX_NAME_BYTES = 255
+_REDIRECT_HINT = "let URL be the address of the file itself"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,10 @@ class Web:
                 )
             except ForbiddenAddressError as exc:
                 raise ForbiddenError(
-                    f"{shown(place)} is refused: {exc}", component=COMPONENT, fields=["Params.URL"]
+                    f"{shown(place)} is refused: {exc}",
+                    component=COMPONENT,
+                    hint="nodes fetch nothing from link-local addresses and metadata services",
+                    fields=["Params.URL"],
                 ) from exc
             async with response:
                 location = response.headers.get("Location")
@@ -97,7 +102,9 @@ class Web:
                     return
                 place = _redirected(place, location)
         raise UserError(
-            f"{shown(url)} redirects more than {MAX_REDIRECTS} times", component=COMPONENT
+            f"{shown(url)} redirects more than {MAX_REDIRECTS} times",
+            component=COMPONENT,
+            hint=_REDIRECT_HINT,
         )
 
     async def pause(self, attempt: int) -> None:
@@ -149,16 +156,31 @@ def url_problem(url: str) -> str:
 
 
 def _redirected(place: str, location: str) -> str:
-    target = urljoin(place, location)
-    problem = url_problem(target) if urlsplit(target).path else ""
+    try:
+        target = urljoin(place, _quoted(location))
+        problem = url_problem(target) if urlsplit(target).path else ""
+    except ValueError as exc:
+        raise UserError(
+            f"{shown(place)} redirects to what is no URL: {exc}",
+            component=COMPONENT,
+            hint=_REDIRECT_HINT,
+        ) from exc
     if problem:
         raise UserError(
-            f"{shown(place)} redirects to {shown(target)}: {problem}", component=COMPONENT
+            f"{shown(place)} redirects to {shown(target)}: {problem}",
+            component=COMPONENT,
+            hint=_REDIRECT_HINT,
         )
     return target
 
 
+def _quoted(location: str) -> str:
+    """Write out the bytes of a header that may not be part of a URL, as browsers do."""
+    data = location.encode(errors="surrogateescape")
+    return "".join(chr(byte) if 32 < byte < 127 else f"%{byte:02X}" for byte in data)
+
+
 def _base_name(path: str) -> str:
-    name = posixpath.basename(path)
+    name = readable(posixpath.basename(path))
     is_usable = name not in ("", ".", "..") and "\0" not in name
     return name if is_usable and len(name.encode()) <= _MAX_NAME_BYTES else ""

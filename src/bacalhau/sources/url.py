@@ -15,6 +15,7 @@ import aiohttp
 
 from bacalhau.errors import BacalhauError, Code, ConflictError, TransientError, ValidationError
 from bacalhau.lib.outbound import guarded_session
+from bacalhau.lib.readable import readable
 from bacalhau.lib.threads import run_to_end
 from bacalhau.lib.tree import Tree, write_at
 from bacalhau.models.decode import decode_params, ignored_params
@@ -246,7 +247,7 @@ def _facts(answer: Answer, size_bytes: int | None) -> _Facts:
 
 
 def _strong_etag(answer: Answer) -> str:
-    etag = answer.response.headers.get("ETag", "")
+    etag = readable(answer.response.headers.get("ETag", ""))
     return etag if etag.startswith('"') else ""
 
 
@@ -277,5 +278,5 @@ def _size_refusal(status: int, url: str) -> BacalhauError:
 
 
 def _fetch_refusal(response: aiohttp.ClientResponse, item: PlannedObject) -> BacalhauError:
-    reason = f"{response.status} {response.reason or ''}".rstrip()
+    reason = f"{response.status} {readable(response.reason or '')}".rstrip()
     return refusal(response.status, f"non-200 response from URL ({shown(item.key)}): {reason}")

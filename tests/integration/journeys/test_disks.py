@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bacalhau.errors import TransientError
-from bacalhau.models import JobState, JobType, SpecConfig, Task
+from bacalhau.models import JobState, JobType, ResultPath, SpecConfig, Task
 from tests.integration.journeys.test_restarts import has_printed, make_job, state_of, wasm_task
 from tests.support.docker import unavailable
 from tests.support.engines import compile_text
@@ -44,6 +44,26 @@ NOISY = """(module
       (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
       (br $for_ever))))"""
 """A module that prints zeros, 32 KiB at a time, until it is stopped."""
+
+HUNGRY = """(module
+  (import "wasi_snapshot_preview1" "fd_write"
+    (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "path_open"
+    (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "\\10\\00\\00\\00\\00\\10\\00\\00")
+  (data (i32.const 8192) "large")
+  (func (export "_start") (local $directory i32)
+    (local.set $directory (i32.const 2))
+    (loop $next
+      (local.set $directory (i32.add (local.get $directory) (i32.const 1)))
+      (br_if $next (call $path_open (local.get $directory) (i32.const 0) (i32.const 8192)
+        (i32.const 5) (i32.const 1) (i64.const 64) (i64.const 0) (i32.const 0) (i32.const 12))))
+    (loop $as_long_as_there_is_room
+      (br_if $as_long_as_there_is_room
+        (i32.eqz (call $fd_write (i32.load (i32.const 12))
+          (i32.const 0) (i32.const 1) (i32.const 8)))))))"""
+"""A module that writes zeros into its result path, 4 KiB at a time, until there is no room."""
 
 
 @pytest.fixture
@@ -158,6 +178,29 @@ def test_a_task_that_fills_the_disk_fails_and_holds_up_nothing_else(env: Env, di
         assert state.state_type is JobState.FAILED
         assert "cannot keep the output of the task: No space left on device" in state.message
         wait_completed(env, client, [other])
+        later = client.submit(make_job(JobType.BATCH, wasm_task(*SHORT))).job_id
+        wait_completed(env, client, [later])
+    assert "Traceback" not in node.log.read_text()
+
+
+def test_results_that_fill_the_disk_make_room_for_their_end(env: Env, disk: Path) -> None:
+    """Nobody could stop the job, nor submit another, as long as its results had stayed."""
+    node = env.start_node(*FLAGS, data=disk / "node")
+    module = base64.b64encode(compile_text(HUNGRY)).decode()
+    url = f"data:application/wasm;base64,{module}"
+    source = {"Source": {"Type": "inline", "Params": {"URL": url}}}
+    hungry = Task(
+        name="main",
+        engine=SpecConfig(type="wasm", params={"EntryModule": source}),
+        publisher=SpecConfig(type="local"),
+        result_paths=[ResultPath(name="outputs", path="/outputs")],
+    )
+    with env.client() as client:
+        job = client.submit(make_job(JobType.BATCH, hungry)).job_id
+        env.wait_until(lambda: client.job(job).job.is_terminal, "the hungry job ends", seconds=60)
+        state = client.job(job).job.state
+        assert state.state_type is JobState.FAILED
+        assert "No space left on device" in state.message
         later = client.submit(make_job(JobType.BATCH, wasm_task(*SHORT))).job_id
         wait_completed(env, client, [later])
     assert "Traceback" not in node.log.read_text()

@@ -7,6 +7,7 @@ import hashlib
 import io
 import random
 import re
+import signal
 import tarfile
 from typing import TYPE_CHECKING
 
@@ -69,7 +70,10 @@ def through(proxy: FaultProxy, env: Env) -> None:
     env.variables["http_proxy"] = proxy.endpoint
 
 
-async def test_killed_in_the_middle_it_goes_on_with_what_is_missing(env: Env) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
+async def test_killed_in_the_middle_it_goes_on_with_what_is_missing(
+    env: Env, number: signal.Signals
+) -> None:
     await asyncio.to_thread(env.start_node)
     job_id = await asyncio.to_thread(run_job, env, "-p", "local")
     archive = published(env)
@@ -86,8 +90,12 @@ async def test_killed_in_the_middle_it_goes_on_with_what_is_missing(env: Env) ->
         while proxy.sent_bytes < size / 2:
             assert first.is_alive, first.tail()
             await asyncio.sleep(0.01)
-        first.kill_group()
+        first.signal(number)
+        await asyncio.to_thread(first.popen.wait, 10)
         arrived = proxy.sent_bytes
+        said = first.log.read_text()
+        assert ("The same command goes on from here\n" in said) == (number is signal.SIGINT)
+        assert "Traceback" not in said
         proxy.pause = None
         second = await asyncio.to_thread(env.cli, *command)
         assert second.code == 0, second.stderr

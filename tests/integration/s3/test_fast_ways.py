@@ -31,6 +31,8 @@ SMALL = {f"p/{n % 3}/{n:03}": b"content of %03d" % n for n in range(COUNT)}
 SIZE = len(SMALL["p/0/000"])
 LARGE = hashlib.shake_128(b"ranges").digest(2 * RANGE_BYTES + 777)
 WRONG = b"x" * SIZE
+RARELY = 20
+"""More of them, in a row, would have the server be asked in the general way."""
 LISTED: dict[str, Value] = {
     "Compute.AllowListedS3Endpoints": ("https://127.0.0.1:*", "http://127.0.0.1:*")
 }
@@ -69,7 +71,7 @@ async def test_what_is_odd_is_asked_for_again(
 
     def judge(head: str) -> Fault | None:
         key = head.split(" ")[1]
-        if "list-type=2" in key or key in answered or int(key[-3:]) % 4:
+        if "list-type=2" in key or key in answered or int(key[-3:]) % RARELY:
             return None
         answered.add(key)
         return Fault(instead=ODD[odd]) if ODD[odd] else Fault(after_bytes=1)
@@ -77,7 +79,7 @@ async def test_what_is_odd_is_asked_for_again(
     async with fault_proxy(s3_objects.endpoint) as proxy, node_with(S3Source, tmp_path) as node:
         proxy.judge = judge
         fetched = await node.fetch({"Bucket": bucket, "Key": "p/", "Endpoint": proxy.endpoint})
-    assert len(answered) == COUNT // 4
+    assert len(answered) == COUNT // RARELY
     assert fetched.seen == {key.removeprefix("p/"): data for key, data in SMALL.items()}
     assert fetched.reported == (SIZE * COUNT, COUNT)
 
@@ -151,8 +153,9 @@ async def test_both_ways_speak_tls_with_the_certificates_that_are_trusted(
     async with fault_proxy(s3_objects.endpoint, tls) as proxy:
         params = {"Bucket": bucket, "Key": "p/", "Endpoint": proxy.endpoint}
         async with node_with(S3Source, tmp_path / "distrustful", LISTED) as node:
-            with pytest.raises(BacalhauError, match=r"(?i)certificate"):
+            with pytest.raises(BacalhauError, match=r"(?i)certificate") as caught:
                 await node.fetch(params)
+            assert "AWS_CA_BUNDLE" in caught.value.hint
         assert proxy.requests == []
         s3_environment.setenv("AWS_CA_BUNDLE", str(certificate))
         async with node_with(S3Source, tmp_path / "trusting", LISTED) as node:

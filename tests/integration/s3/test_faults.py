@@ -297,3 +297,38 @@ async def test_certificates_that_cannot_be_read(
     with pytest.raises(UserError, match="AWS_CA_BUNDLE cannot be read"):
         async with node_with(S3Source, tmp_path):
             pass
+
+
+@pytest.mark.usefixtures("s3_environment")
+async def test_a_server_without_tls(s3_objects: S3Objects, tmp_path: Path) -> None:
+    endpoint = s3_objects.endpoint.replace("http://", "https://")
+    async with node_with(S3Source, tmp_path) as node:
+        with pytest.raises(TransientError) as caught:
+            await node.plan({"Bucket": "b", "Key": "o", "Endpoint": endpoint})
+    assert caught.value.hint == (
+        "check that the server speaks TLS; if not, its Endpoint begins with http://"
+    )
+
+
+@pytest.mark.usefixtures("s3_environment")
+async def test_headers_that_are_no_text(tmp_path: Path) -> None:
+    """What is recorded and told is sent as JSON, which such bytes have no form in."""
+    whole = (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n"
+        b'ETag: "\xff"\r\nx-amz-version-id: v\xff\r\n\r\n'
+    )
+    refused = (
+        b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n"
+        b"x-amz-request-id: R\xff\r\n\r\n"
+    )
+    params = {"Bucket": "b", "Key": "o", "Anonymous": True}
+    async with fault_proxy("") as proxy, node_with(S3Source, tmp_path) as node:
+        params["Endpoint"] = proxy.endpoint
+        proxy.judge = lambda _: Fault(instead=whole)
+        plan = await node.plan(params)
+        proxy.judge = lambda _: Fault(instead=refused)
+        with pytest.raises(BacalhauError, match=r"request R\\xff") as caught:
+            await node.plan(params)
+    (planned,) = plan.objects
+    assert (planned.etag, planned.version) == (r'"\xff"', r"v\xff")
+    assert caught.value.details["AWSRequestID"] == r"R\xff"

@@ -69,6 +69,14 @@ def redirecting(location: str, final: Handler | None = None) -> Handler:
     return handle
 
 
+def moved(location: bytes) -> bytes:
+    return (
+        b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nConnection: close\r\nLocation: "
+        + location
+        + b"\r\n\r\n"
+    )
+
+
 def with_disposition(value: str) -> Handler:
     return lambda _: web.Response(body=b"hello\n", headers={"Content-Disposition": value})
 
@@ -211,6 +219,38 @@ async def test_a_plan_is_recorded_so_it_holds_no_secret(site: Site, tmp_path: Pa
     assert site.requests == ["HEAD /f?token=secret", "GET /f?token=secret"]
 
 
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (b"HTTP/9.9 ?\r\n\r\n", "the answer is broken: Bad status line: Invalid HTTP version"),
+        (moved(b"http://[::1/f"), "redirects to what is no URL: Invalid IPv6 URL"),
+    ],
+)
+async def test_broken_answer_is_told_without_secrets(
+    answer: bytes, message: str, tmp_path: Path
+) -> None:
+    async with fault_proxy("") as proxy, node_with(UrlSource, tmp_path) as node:
+        proxy.judge = lambda _: Fault(instead=answer)
+        with pytest.raises(BacalhauError) as caught:
+            await node.plan({"URL": f"{proxy.endpoint}/f?token=secret"})
+    assert message in caught.value.message
+    assert "secret" not in caught.value.message
+
+
+async def test_headers_that_are_no_text(tmp_path: Path) -> None:
+    """Names and ETags are recorded, and so sent as JSON, which such bytes have no form in."""
+    named = (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n"
+        b'ETag: "\xff"\r\nContent-Disposition: attachment; filename="a\xffb"\r\n\r\n'
+    )
+    async with fault_proxy("") as proxy, node_with(UrlSource, tmp_path) as node:
+        proxy.judge = lambda head: Fault(instead=moved(b"/\xff") if "/f " in head else named)
+        plan = await node.plan({"URL": f"{proxy.endpoint}/f"})
+        assert proxy.requests[1].startswith("HEAD /%FF ")
+    (planned,) = plan.objects
+    assert (planned.path, planned.etag) == (r"a\xffb", r'"\xff"')
+
+
 async def test_status_of_the_download_itself(site: Site, tmp_path: Path) -> None:
     def handle(request: web.Request) -> web.StreamResponse:
         return web.Response(status=200 if request.method == "HEAD" else 404, body=b"hello\n")
@@ -253,6 +293,7 @@ async def test_redirect_that_is_refused(
         with pytest.raises(kind) as caught:
             await node.plan({"URL": f"{site.base}/start"})
     assert message in caught.value.message
+    assert caught.value.hint
     assert len(site.requests) <= 11
 
 

@@ -97,6 +97,12 @@ def _clean(path: str, *, raw: bool) -> str:
 def _existing(text: str) -> Path:
     directory = Path(text)
     if not directory.is_dir():
+        if os.path.lexists(directory):
+            raise UserError(
+                f"output dir is no directory: {directory.absolute()}",
+                hint="name another one, or leave out --output-dir",
+                component="CLI",
+            )
         raise UserError(
             f"output dir does not exist: {directory.absolute()}",
             hint="make it before, or leave out --output-dir",
@@ -213,6 +219,9 @@ def _download(
                 if exc.code != Code.FORBIDDEN or not has_signed or (was_in_vain and is_in_vain):
                     raise
                 results = again()
+    except KeyboardInterrupt:
+        view.give_up()
+        raise
     finally:
         view.close()
 
