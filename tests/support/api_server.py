@@ -82,6 +82,9 @@ class Nodes:
 
     listed: list[NodeState] = field(default_factory=list)
 
+    def held_bytes(self) -> dict[NodeID, int]:
+        return {}
+
     def states(self) -> Sequence[NodeState]:
         return self.listed
 

@@ -316,13 +316,14 @@ class Handlers:
 
     async def agent_debug(self, call: Call) -> AgentDebug:
         """Tell what this node does and knows."""
-        nodes = self._queries.nodes(NodeQuery())
+        nodes, held = self._queries.nodes(NodeQuery()), self._queries.held_inputs()
         if self._agent.activity is None:
-            return AgentDebug(discovered_nodes=nodes)
+            return AgentDebug(discovered_nodes=nodes, held_inputs=held)
         activity = await self._agent.activity()
         return AgentDebug(
             active_jobs=activity.active_jobs,
             discovered_nodes=nodes,
+            held_inputs=held,
             jobs_completed=activity.jobs_completed,
             input_cache=activity.input_cache,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from bacalhau.models._naming import Model, always, always_list
-from bacalhau.models.ids import ExecutionID, JobID
+from bacalhau.models.ids import ExecutionID, JobID, NodeID
 from bacalhau.models.node import NodeState
 from bacalhau.models.resources import AllocatedResources
 
@@ -44,9 +44,13 @@ class ComputeDebug(Model, frozen=True, kw_only=True):
 
 
 class AgentDebug(Model, frozen=True, kw_only=True, omit_defaults=True):
-    """What a node does and knows; what belongs to a role that it does not have is left out."""
+    """What a node does and knows; what belongs to a role that it does not have is left out.
+
+    ``held_inputs``: how many bytes of the inputs that were used lately each node is known to have.
+    """
 
     active_jobs: list[ActiveExecution] | None = None
     discovered_nodes: list[NodeState] = always_list()
+    held_inputs: dict[NodeID, int] = {}
     jobs_completed: int | None = msgspec.field(default=None, name="jobsCompleted")
     input_cache: InputCacheState | None = None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from bacalhau.lifecycle.changes import JobSnapshot
-    from bacalhau.models import Execution, Job, JobID, NodeState, SpecConfig
+    from bacalhau.models import Execution, Job, JobID, NodeID, NodeState, SpecConfig
     from bacalhau.models.provenance import ExecutionProvenance
     from bacalhau.orchestrator.underway import UnderwayEvents
     from bacalhau.ports import JobPage, JobQuery, JobStore, ResultSigner, Transport
@@ -50,6 +50,10 @@ class NodeDirectory(Protocol):
 
     def states(self) -> Sequence[NodeState]:
         """Return all known nodes."""
+        ...
+
+    def held_bytes(self) -> dict[NodeID, int]:
+        """Return how much nodes have of inputs, those that have any."""
         ...
 
 
@@ -258,6 +262,10 @@ class Queries:
             node.info.node_id == execution.node_id and node.connection is Connection.CONNECTED
             for node in self._nodes.states()
         )
+
+    def held_inputs(self) -> dict[NodeID, int]:
+        """Return how many bytes nodes have of inputs that were used lately."""
+        return self._nodes.held_bytes()
 
     def nodes(self, query: NodeQuery) -> list[NodeState]:
         """Return nodes."""

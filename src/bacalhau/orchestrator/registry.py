@@ -122,6 +122,14 @@ class NodeRegistry:
             for known in (self._states, self._contacts, self._views, self._held):
                 known.pop(node_id, None)
 
+    def held_bytes(self) -> dict[NodeID, int]:
+        """Return how much nodes have of inputs, those that have any."""
+        sums = {
+            node_id: sum(each.held_bytes for each in held.values())
+            for node_id, held in self._held.items()
+        }
+        return {node_id: size_bytes for node_id, size_bytes in sums.items() if size_bytes}
+
     async def wait_joined(self, node_id: NodeID) -> None:
         """Wait until a node is connected."""
         async with self._joined:

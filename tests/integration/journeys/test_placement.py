@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import urllib.request
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -82,6 +84,16 @@ class Stack:
         self.env.wait_until(lambda: has_printed(self.client, job_id, "begun"), "a task runs")
         return job_id
 
+    def wait_known(self, node: str) -> None:
+        """Wait until the orchestrator knows that a node has the data."""
+        url = f"http://127.0.0.1:{self.env.variables['BACALHAU_API_PORT']}/api/v1/agent/debug"
+
+        def is_known() -> bool:
+            with urllib.request.urlopen(url) as answer:
+                return bool(json.load(answer).get("HeldInputs", {}).get(node) == SIZE)
+
+        self.env.wait_until(is_known, "the data of the node are known")
+
     def history(self, job: str) -> list[JobHistory]:
         """Return what happened to a job."""
         return list(self.client.history(job).items)
@@ -112,6 +124,7 @@ async def test_jobs_go_to_the_node_that_has_their_inputs_and_wait_for_it_a_while
     async with stack(env, s3_objects) as nodes:
         _, near = await asyncio.to_thread(nodes.run)
         assert nodes.fetched() == ["0", "1", "2"]
+        await asyncio.to_thread(nodes.wait_known, near)
         sent_bytes = nodes.proxy.sent_bytes
 
         for _ in range(4):
