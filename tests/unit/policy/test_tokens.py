@@ -91,6 +91,13 @@ def public_pem() -> bytes:
         forged(sub=7),
         jwt.encode({"iss": "n-1", "aud": "n-1", "iat": 1, "exp": NOW + 9, "ns": {}}, "", "none"),
     ],
+    ids=[
+        *("empty", "a letter", "three letters", "NUL"),
+        *("other key", "other audience", "other issuer"),
+        *("no end", "no audience", "no beginning", "end is true", "end is a word"),
+        *("no namespaces", "namespaces are text", "namespaces are true", "subject is a number"),
+        "not signed",
+    ],
 )
 def test_other_tokens_are_refused(tokens: Tokens, token: str) -> None:
     with pytest.raises(TokenError):
