@@ -268,7 +268,8 @@ async def test_too_many_objects(s3_objects: S3Objects, tmp_path: Path) -> None:
     [
         (3, b"12345", "", "expected 3 bytes, got 5"),
         (3, b"123", 'ETag: "other"\r\n', "the object changed while it was fetched"),
-        (RANGE_BYTES + 1, b"123", "", 'the server did not answer with "bytes 0-8388607/8388609"'),
+        # Both ranges are asked for at once, and either may be the first to fail.
+        (RANGE_BYTES + 1, b"123", "", 'the server did not answer with "bytes '),
         (5, b"123", "", "expected 5 bytes, got 3"),
     ],
     ids=["longer", "another version", "ranges are ignored", "shorter"],
