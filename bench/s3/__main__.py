@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import statistics
@@ -138,9 +139,12 @@ def _measure(load: Load, endpoint: str, far: str, work: Path) -> dict[str, list[
             if load.key == _UPLOADED:
                 target = place / "file"
                 target.write_bytes(os.urandom(store.PART_BYTES) * store.LARGE_PARTS)
-            taken[client.name].append(
-                run(client, far if load.is_far else endpoint, load.key, target)
-            )
+            done = run(client, far if load.is_far else endpoint, load.key, target)
+            if done is None:
+                print(f"{client.name} did not end: left out", file=sys.stderr, flush=True)
+                shutil.rmtree(place)
+                continue
+            taken[client.name].append(done)
             found = arrived(place)
             if load.key != _UPLOADED and found != load.expected:
                 raise SystemExit(f"{client.name}: {found} arrived, not {load.expected}")
@@ -148,9 +152,11 @@ def _measure(load: Load, endpoint: str, far: str, work: Path) -> dict[str, list[
 
 
 def _rows(load: Load, taken: dict[str, list[Run]]) -> Iterator[list[str]]:
-    beside = statistics.median(each.wall for each in taken["s5cmd"])
+    beside = statistics.median([each.wall for each in taken["s5cmd"]] or [math.nan])
     serial = taken.get("boto3, one after another")
     for name, runs in taken.items():
+        if not runs:
+            continue
         wall = statistics.median(each.wall for each in runs)
         inner = statistics.median(each.inner for each in runs)
         is_again = name == WARM.name

@@ -15,6 +15,10 @@ from bench.s3.store import BUCKET, server_cpu_seconds
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+LIMIT_SECONDS = 180
+"""A server that has stopped to take or give anything must not keep the table from being printed."""
+
+_TIMED_OUT = 124
 S5CMD = Path(".build/bench/s5cmd/bin/s5cmd")
 
 
@@ -69,12 +73,15 @@ def s5cmd_upload(endpoint: str, key: str, path: str) -> list[str]:
     return [str(S5CMD), "--log", "error", "--endpoint-url", endpoint, "cp", path, target]
 
 
-def run(client: Client, endpoint: str, key: str, path: Path) -> Run:
-    """Run a client to its end."""
+def run(client: Client, endpoint: str, key: str, path: Path) -> Run | None:
+    """Run a client to its end; None when it does not come to one."""
     command = list(client.command(endpoint, key, str(path)))
-    launch = [sys.executable, "-m", "bench.s3.launch", *command]
+    limited = ["timeout", "--kill-after=5", f"{LIMIT_SECONDS}", *command]
+    launch = [sys.executable, "-m", "bench.s3.launch", *limited]
     before = server_cpu_seconds()
     done = subprocess.run(launch, stdout=subprocess.PIPE, check=False)
+    if done.returncode == _TIMED_OUT:
+        return None
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {done.returncode}")
     server_cpu = server_cpu_seconds() - before

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.support.docker import DockerDaemon
     from tests.support.s3 import S3Objects
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("docker")]
 NODE = "n-clear"
 OBJECTS = {"data/a.txt": b"one\n"}
 PROBE = REPOSITORY / "tests" / "data" / "wasm" / "probe.wat"

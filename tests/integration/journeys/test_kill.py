@@ -23,7 +23,7 @@ PROBE = REPOSITORY / "tests" / "data" / "wasm" / "probe.wat"
 FLAGS = (
     *("-c", "Compute.AllocatedCapacity.CPU=500m"),
     *("-c", "Compute.Heartbeat.Interval=100ms"),
-    *("--name", "n-killed"),
+    *("--name", "n-killed-once"),
 )
 SUBMIT = ("--wait=false", "--cpu", "100m", "--memory", "10mb")
 
@@ -40,7 +40,7 @@ def kill_when_busy(env: Env, node: Node, jobs: list[str]) -> None:
     with env.client() as client:
 
         def is_busy() -> bool:
-            info = client.node("n-killed").info.compute_node_info
+            info = client.node("n-killed-once").info.compute_node_info
             return info is not None and info.running_executions == RUNNING
 
         env.wait_until(is_busy, f"{RUNNING} tasks run")
@@ -78,6 +78,7 @@ def test_every_webassembly_job_completes_once(env: Env) -> None:
 
 
 @pytest.mark.docker
+@pytest.mark.xdist_group("docker")
 def test_every_docker_job_completes_once_and_no_container_is_left(
     env: Env, docker_daemon: DockerDaemon
 ) -> None:
@@ -91,6 +92,6 @@ def test_every_docker_job_completes_once_and_no_container_is_left(
 
     check_all_end_once(env, jobs)
     env.wait_until(
-        lambda: not docker_daemon.containers("bacalhau-executor=bacalhau-n-killed"),
+        lambda: not docker_daemon.containers("bacalhau-executor=bacalhau-n-killed-once"),
         "no container is left",
     )

@@ -127,6 +127,7 @@ def test_without_a_list_no_node_offers_local_paths(env: Env, data: Path) -> None
 
 
 @pytest.mark.docker
+@pytest.mark.xdist_group("docker")
 @pytest.mark.parametrize("kind", ["local", "localDirectory"])
 def test_docker_sees_the_data_itself_and_may_not_write(
     env: Env, data: Path, docker_daemon: DockerDaemon, kind: str
@@ -147,6 +148,7 @@ def test_docker_sees_the_data_itself_and_may_not_write(
 
 
 @pytest.mark.docker
+@pytest.mark.xdist_group("docker")
 def test_docker_writes_where_it_may_and_nothing_is_removed(
     env: Env, data: Path, docker_daemon: DockerDaemon
 ) -> None:
@@ -170,6 +172,7 @@ def test_docker_writes_where_it_may_and_nothing_is_removed(
 
 
 @pytest.mark.docker
+@pytest.mark.xdist_group("docker")
 def test_a_link_that_one_job_leaves_does_not_lead_another_out(
     env: Env, data: Path, docker_daemon: DockerDaemon
 ) -> None:
