@@ -18,6 +18,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from bacalhau.client.failures import COMPONENT
 from bacalhau.errors import Code, UserError
+from bacalhau.lib.urls import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -186,21 +187,16 @@ def shown(url: str) -> str:
 
 def _redirected(url: str, target: str) -> str:
     # Headers are bytes, which the library takes for Latin-1.
-    quoted = _quoted(target.encode("latin-1", "replace"))
+    written = quoted(target.encode("latin-1", "replace"))
     try:
-        return urljoin(url, quoted)
+        return urljoin(url, written)
     except ValueError:
-        return quoted  # is judged where it is asked for
+        return written  # is judged where it is asked for
 
 
 def _target(parts: SplitResult) -> str:
     path = parts.path or "/"
-    return _quoted((f"{path}?{parts.query}" if parts.query else path).encode())
-
-
-def _quoted(address: bytes) -> str:
-    """Write out what may not be part of an address, as browsers do."""
-    return "".join(chr(byte) if 32 < byte < 127 else f"%{byte:02X}" for byte in address)
+    return quoted((f"{path}?{parts.query}" if parts.query else path).encode())
 
 
 def _proxy(parts: SplitResult) -> SplitResult | None:

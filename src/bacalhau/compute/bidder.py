@@ -96,10 +96,12 @@ class Bidder:
         if bid.reasons:
             said = event(self._clock.now_ns(), Topic.EXEC_SCANNING, bid.text, Hint=bid.hint)
             return Move(step=Step.REFUSED, event=said, tells=True)
-        warned = event(self._clock.now_ns(), Topic.EXEC_SCANNING, "; ".join(bid.warnings))
+        warned = None
+        if bid.warnings:
+            warned = event(self._clock.now_ns(), Topic.EXEC_SCANNING, "; ".join(bid.warnings))
         return Move(
             step=Step.BID,
-            event=warned if bid.warnings else None,
+            event=warned,
             allocated=bid.allocated,
             listings=bid.listings,
             tells=True,

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from bacalhau.lib.outbound import ForbiddenAddressError
-from bacalhau.s3.lane import OddAnswerError, request
+from bacalhau.s3.direct import FAILURES_IN_A_ROW, direct_request
+from bacalhau.s3.lane import OddAnswerError
 
 if TYPE_CHECKING:
     from bacalhau.s3.client import Call, S3Client
     from bacalhau.s3.endpoints import Location
     from bacalhau.s3.lane import Answer, Lane
-
-_FAILURES_IN_A_ROW = 8
 
 
 class Lanes:
@@ -34,19 +32,21 @@ class Lanes:
         Raises:
             UserError: the credentials of this node are broken.
         """
-        if self._failures >= _FAILURES_IN_A_ROW:
+        if self._failures >= FAILURES_IN_A_ROW:
             return None
-        location, url, headers = await self._client.prepare(call)
-        if self._client.has_proxy(location):
-            self._failures = _FAILURES_IN_A_ROW
+        try:
+            found = await direct_request(self._client, call)
+        except OddAnswerError:
+            self._failures += 1
             return None
+        if found is None:
+            self._failures = FAILURES_IN_A_ROW
+            return None
+        location, head = found
         if location is not self._location:  # another region, maybe another host
             self.close()
             self._location = location
-        place = urlsplit(location.base)
-        headers.setdefault("Host", place.netloc)
         try:
-            head = request(url[len(place.scheme) + 3 + len(place.netloc) :], headers)
             lane = self._take() or await self._client.direct.open_lane(location)
             answer = await lane.get(head, size_bytes)
         except (OSError, TimeoutError, OddAnswerError, ForbiddenAddressError):

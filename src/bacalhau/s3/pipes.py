@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from bacalhau.lib.outbound import ForbiddenAddressError
-from bacalhau.s3.lane import OddAnswerError, request
+from bacalhau.s3.direct import FAILURES_IN_A_ROW, direct_request
+from bacalhau.s3.lane import OddAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bacalhau.s3.client import Call, S3Client
     from bacalhau.s3.pipe import Pipe, Range
-
-_FAILURES_IN_A_ROW = 8
 
 
 class Pipes:
@@ -40,16 +38,18 @@ class Pipes:
             UserError: the credentials of this node are broken.
             OSError: the disk refuses.
         """
-        if self._failures >= _FAILURES_IN_A_ROW:
+        if self._failures >= FAILURES_IN_A_ROW:
             return 0, ""
-        location, url, headers = await self._client.prepare(call)
-        if self._client.has_proxy(location):
-            self._failures = _FAILURES_IN_A_ROW
-            return 0, ""
-        place = urlsplit(location.base)
-        headers.setdefault("Host", place.netloc)
         try:
-            head = request(url[len(place.scheme) + 3 + len(place.netloc) :], headers)
+            found = await direct_request(self._client, call)
+        except OddAnswerError:
+            self._failures += 1
+            return 0, ""
+        if found is None:
+            self._failures = FAILURES_IN_A_ROW
+            return 0, ""
+        location, head = found
+        try:
             pipe = self._take(location.base) or await self._client.direct.open_pipe(location)
         except (OSError, TimeoutError, OddAnswerError, ForbiddenAddressError):
             pipe = None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from bacalhau.lib.units import format_bytes
 from bacalhau.models import short_id
 from bacalhau.models.fingerprint import fingerprint, is_divided
+from bacalhau.scheduling.deadlines import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +29,6 @@ BYTES_PER_SECOND = 100_000_000
 LOCALITY_SECONDS = 10.0
 """How long a job waits at most, unless the operator says otherwise."""
 
-SECOND_NS = 1_000_000_000
 SHARE_OF_TOTAL_TIMEOUT = 0.1
 
 
@@ -50,7 +50,7 @@ class Patience(NamedTuple):
     def until(self, saved_bytes: int) -> int:
         """Return when to give up waiting, in proportion to what would be saved."""
         seconds = min(self.limit_seconds, saved_bytes / BYTES_PER_SECOND)
-        return self.since_ns + int(seconds * SECOND_NS)
+        return self.since_ns + int(seconds * SECOND)
 
     def lasts(self, saved_bytes: int) -> bool:
         """Tell whether waiting is still worth it."""
@@ -62,7 +62,7 @@ def patience_of(
 ) -> Patience:
     """Return how long a job may wait: never beyond its queue time-out, nor for most of its time."""
     if queue_deadline_ns is not None:
-        limit_seconds = min(limit_seconds, (queue_deadline_ns - since_ns) / SECOND_NS)
+        limit_seconds = min(limit_seconds, (queue_deadline_ns - since_ns) / SECOND)
     total_seconds = 0 if job.type.is_long_running else job.task.timeouts.total_timeout
     if total_seconds > 0:
         limit_seconds = min(limit_seconds, SHARE_OF_TOTAL_TIMEOUT * total_seconds)
@@ -90,7 +90,8 @@ class Stock:
     def __init__(self, job: Job, nodes: Sequence[NodeView]) -> None:
         self._job = job
         self._sources = [each.source for each in job.task.input_sources]
-        self._nodes = nodes if any(node.held for node in nodes) else ()
+        is_known = bool(self._sources) and any(node.held for node in nodes)
+        self._nodes = nodes if is_known else ()
         self._is_divided = job.partition_count > 1 and any(
             is_divided(each) for each in self._sources
         )
@@ -102,7 +103,7 @@ class Stock:
         What an input has in all is believed of the node that knows most of it; of an input that no
         node knows, every node lacks the same.
         """
-        if not self._nodes or not self._sources:
+        if not self._nodes:
             return None
         index = partition_index if self._is_divided else 0
         if index not in self._shares:

@@ -20,6 +20,7 @@ from bacalhau.errors import (
 from bacalhau.lib.backoff import Backoff
 from bacalhau.lib.outbound import ForbiddenAddressError, check_host, proxy_for, why_unanswered
 from bacalhau.lib.readable import readable
+from bacalhau.lib.urls import quoted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -157,7 +158,7 @@ def url_problem(url: str) -> str:
 
 def _redirected(place: str, location: str) -> str:
     try:
-        target = urljoin(place, _quoted(location))
+        target = urljoin(place, quoted(location.encode(errors="surrogateescape")))
         problem = url_problem(target) if urlsplit(target).path else ""
     except ValueError as exc:
         raise UserError(
@@ -172,12 +173,6 @@ def _redirected(place: str, location: str) -> str:
             hint=_REDIRECT_HINT,
         )
     return target
-
-
-def _quoted(location: str) -> str:
-    """Write out the bytes of a header that may not be part of a URL, as browsers do."""
-    data = location.encode(errors="surrogateescape")
-    return "".join(chr(byte) if 32 < byte < 127 else f"%{byte:02X}" for byte in data)
 
 
 def _base_name(path: str) -> str:

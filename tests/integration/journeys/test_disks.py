@@ -162,13 +162,18 @@ def test_a_full_disk_is_told_and_nothing_accepted_is_lost(
     assert "Traceback" not in node.log.read_text()
 
 
+def engine_of(text: str) -> SpecConfig:
+    """Return what runs a WebAssembly module, which is given as text."""
+    module = base64.b64encode(compile_text(text)).decode()
+    url = f"data:application/wasm;base64,{module}"
+    source = {"Source": {"Type": "inline", "Params": {"URL": url}}}
+    return SpecConfig(type="wasm", params={"EntryModule": source})
+
+
 def test_a_task_that_fills_the_disk_fails_and_holds_up_nothing_else(env: Env, disk: Path) -> None:
     """The node could not even store that it has failed, had its output not made room."""
     node = env.start_node(*FLAGS, data=disk / "node")
-    module = base64.b64encode(compile_text(NOISY)).decode()
-    url = f"data:application/wasm;base64,{module}"
-    source = {"Source": {"Type": "inline", "Params": {"URL": url}}}
-    noisy = Task(name="main", engine=SpecConfig(type="wasm", params={"EntryModule": source}))
+    noisy = Task(name="main", engine=engine_of(NOISY))
     with env.client() as client:
         other = client.submit(make_job(JobType.BATCH, wasm_task("sleep", "begun", "2000"))).job_id
         env.wait_until(lambda: has_printed(client, other, "begun"), "a task runs")
@@ -186,12 +191,9 @@ def test_a_task_that_fills_the_disk_fails_and_holds_up_nothing_else(env: Env, di
 def test_results_that_fill_the_disk_make_room_for_their_end(env: Env, disk: Path) -> None:
     """Nobody could stop the job, nor submit another, as long as its results had stayed."""
     node = env.start_node(*FLAGS, data=disk / "node")
-    module = base64.b64encode(compile_text(HUNGRY)).decode()
-    url = f"data:application/wasm;base64,{module}"
-    source = {"Source": {"Type": "inline", "Params": {"URL": url}}}
     hungry = Task(
         name="main",
-        engine=SpecConfig(type="wasm", params={"EntryModule": source}),
+        engine=engine_of(HUNGRY),
         publisher=SpecConfig(type="local"),
         result_paths=[ResultPath(name="outputs", path="/outputs")],
     )

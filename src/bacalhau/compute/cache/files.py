@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 INDEX = "index.db"
 OBJECTS = "objects"
 
+UNLINKABLE = (errno.EXDEV, errno.EMLINK, errno.EPERM)
+"""What a disk says that cannot give a file one more name."""
+
 _FICLONE = 0x40049409
 _STEP_BYTES = 8 * 1024 * 1024
 _NO_KERNEL_COPY = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -36,8 +39,8 @@ _NO_KERNEL_COPY = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 
 def make(directory: Path) -> None:
     """Make the directories that are missing; only this user may look into them."""
-    for path in (directory, directory / OBJECTS):
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    make_again(directory)
 
 
 def make_again(directory: Path) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from bacalhau.compute.cache.files import OBJECTS, place_of, shares_blocks
+from bacalhau.compute.cache.files import OBJECTS, UNLINKABLE, place_of, shares_blocks
 from bacalhau.compute.cache.index import KeptFile
 from bacalhau.lib.landing import OpenFile
 from bacalhau.lib.tree import create_new, write_new
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from bacalhau.lib.tree import Tree
 
 T = TypeVar("T")
-
-UNLINKABLE = (errno.EXDEV, errno.EMLINK, errno.EPERM)
 
 
 class CacheLanding:

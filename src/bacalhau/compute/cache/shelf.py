@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from bacalhau.compute.cache.files import copy_into, digest_of, place_of
-from bacalhau.compute.cache.landing import UNLINKABLE
+from bacalhau.compute.cache.files import UNLINKABLE, copy_into, digest_of, place_of
 from bacalhau.lib.tree import Tree
 
 if TYPE_CHECKING:
