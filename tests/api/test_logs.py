@@ -31,7 +31,7 @@ from tests.support.api_server import Api, Stage, call, make_api, make_node_state
 from tests.support.records import make_execution, make_job
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from websockets.asyncio.client import ClientConnection
 
@@ -70,13 +70,13 @@ class Node:
 class Looks:
     """Counts how often the server looks whether something has begun."""
 
-    def __init__(self, look: Callable[[JobID], Any]) -> None:
+    def __init__(self, look: Callable[[JobID], Awaitable[Any]]) -> None:
         self._look = look
         self._happened = asyncio.Event()
 
-    def look(self, job_id: JobID) -> Any:
+    async def look(self, job_id: JobID) -> Any:
         self._happened.set()
-        return self._look(job_id)
+        return await self._look(job_id)
 
     async def another(self) -> None:
         """Wait for a look that begins after now."""
@@ -255,8 +255,8 @@ async def test_following_waits_until_an_execution_runs(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An attempt that is only offered, or was refused, has no output yet."""
-    looks = Looks(api.store.snapshot)
-    monkeypatch.setattr(api.store, "snapshot", looks.look)
+    looks = Looks(api.store.whole)
+    monkeypatch.setattr(api.store, "whole", looks.look)
     await store_job(api.store, make_job())
     node = Node(_OUT)
     refused = _execution(ComputeState.ASK_FOR_BID_REJECTED, id=ExecutionID("e-0"))
@@ -340,7 +340,7 @@ async def test_the_upgrade_itself_tells_the_version(api: Api) -> None:
 async def test_a_defect_ends_the_stream_in_a_frame_and_is_logged_once(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api.store, "snapshot", _broken)
+    monkeypatch.setattr(api.store, "job", _broken)
     await store_job(api.store, make_job())
     with structlog.testing.capture_logs() as logs:
         (frame,) = await _read(api)

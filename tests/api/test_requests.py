@@ -188,7 +188,7 @@ async def test_a_defect_is_answered_with_500_and_logged_once(
     def broken(_reference: str) -> None:
         raise ZeroDivisionError("secret detail")
 
-    monkeypatch.setattr(api.queries, "snapshot", broken)
+    monkeypatch.setattr(api.queries, "job", broken)
     with structlog.testing.capture_logs() as logs:
         reply = await call(api, "GET", f"{_JOBS}/j-1", headers={"X-Request-Id": "r-7"})
     assert (reply.status, reply.body["Code"]) == (500, "InternalError")

@@ -209,9 +209,7 @@ class ClusterStage:
         return job
 
     def executions(self, job_id: JobID) -> tuple[Execution, ...]:
-        snapshot = self.store.snapshot(job_id)
-        assert snapshot is not None
-        return snapshot.executions
+        return self.store.executions_of(job_id)
 
     def where(self, job_id: JobID) -> list[str]:
         """The nodes of a job's executions, in the order in which these were made."""

@@ -56,9 +56,7 @@ class Stage:
         return await self.until(job_id, lambda job: job.state.state_type is state)
 
     def executions(self, job_id: JobID) -> tuple[Execution, ...]:
-        snapshot = self.store.snapshot(job_id)
-        assert snapshot is not None
-        return snapshot.executions
+        return self.store.executions_of(job_id)
 
 
 async def submit(orchestrator: Orchestrator, **changes: Any) -> JobID:

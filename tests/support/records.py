@@ -121,7 +121,7 @@ def make_node(name: str = "n-1", **changes: Any) -> NodeView:
 
 
 def make_snapshot(job: Job, *executions: Execution, generation: int = 1) -> JobSnapshot:
-    return JobSnapshot(job=job, executions=executions, generation=generation)
+    return JobSnapshot.of(job, executions, generation)
 
 
 def make_context(*nodes: NodeView, now_ns: int = START_NS, draw: float = 0.5) -> Context:

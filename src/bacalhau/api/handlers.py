@@ -154,15 +154,18 @@ class Handlers:
     async def get_job(self, call: Call) -> GetJobResponse:
         """Describe a job."""
         included = {word.strip() for word in call.arguments.text("include").split(",")}
-        snapshot = self._queries.snapshot(call.reference)
-        call.caller.require(Permission.READ, snapshot.job.namespace)
+        job = self._queries.job(call.reference)
+        call.caller.require(Permission.READ, job.namespace)
+        if not included & {"history", "executions"}:
+            return GetJobResponse(job=job)
+        whole = await self._queries.whole(job.id)
         history = executions = None
         if "history" in included:
-            items = await self._queries.whole_history(snapshot)
+            items = await self._queries.whole_history(whole)
             history = ListHistoryResponse(items=history_for(call.client_version, items))
         if "executions" in included:
-            executions = ListExecutionsResponse(items=list(snapshot.executions))
-        return GetJobResponse(job=snapshot.job, history=history, executions=executions)
+            executions = ListExecutionsResponse(items=list(whole.executions))
+        return GetJobResponse(job=whole.job, history=history, executions=executions)
 
     async def stop_job(self, call: Call) -> StopJobResponse:
         """Stop a job, for the reason in the body, else in the query."""
@@ -175,7 +178,7 @@ class Handlers:
         """List the executions of a job."""
         self._permit(call, Permission.READ)
         arguments = call.arguments
-        items = self._queries.executions(
+        items = await self._queries.executions(
             call.reference,
             order_by=arguments.text("order_by") or "created_at",
             reverse=arguments.flag("reverse"),
@@ -234,7 +237,7 @@ class Handlers:
             ForbiddenError: the caller may not.
         """
         if call.caller.is_limited:
-            namespace = self._queries.snapshot(call.reference).job.namespace
+            namespace = self._queries.job(call.reference).namespace
             call.caller.require(permission, namespace)
 
     async def list_nodes(self, call: Call) -> ListNodesResponse:

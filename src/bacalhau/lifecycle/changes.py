@@ -6,11 +6,17 @@ as one :class:`JobChanges`, which a store applies whole or not at all.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
+from bacalhau.lifecycle.completed import Completed
 from bacalhau.models import Evaluation, Event, Execution, ExecutionID, Job, JobID, NodeID
 from bacalhau.models.provenance import InputRecord, OutputRecord
 from bacalhau.protocol.messages import ToNode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class _Value(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,11 +24,27 @@ class _Value(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobSnapshot(_Value, frozen=True, kw_only=True):
-    """A job with all its executions, in order of creation, as they were at one moment."""
+    """A job with its executions, as they were at one moment.
+
+    ``executions`` are those that have not completed, in order of creation; ``completed`` sums up
+    the others.
+    """
 
     job: Job
     executions: tuple[Execution, ...]
+    completed: Completed = Completed()
     generation: int
+
+    @classmethod
+    def of(cls, job: Job, executions: Iterable[Execution], generation: int) -> JobSnapshot:
+        """Return the snapshot of a job with all its executions."""
+        executions = tuple(executions)
+        return cls(
+            job=job,
+            executions=tuple(run for run in executions if not run.is_completed),
+            completed=Completed.of(executions),
+            generation=generation,
+        )
 
 
 class HistoryDraft(_Value, frozen=True, kw_only=True):
@@ -98,11 +120,16 @@ class JobDraft:
 
     @property
     def executions(self) -> tuple[Execution, ...]:
-        """All executions as they will be, in order of creation."""
+        """Those that had not completed before, as they will be, in order of creation."""
         return tuple(self._executions.values())
 
+    @property
+    def completed(self) -> Completed:
+        """All executions that will have completed."""
+        return self._before.completed.plus(Completed.of(self._executions.values()))
+
     def execution(self, execution_id: ExecutionID) -> Execution | None:
-        """Return one execution as it will be."""
+        """Return one execution as it will be; None also when it had completed before."""
         return self._executions.get(execution_id)
 
     @property

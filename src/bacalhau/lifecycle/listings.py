@@ -10,22 +10,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bacalhau.errors import Code, UserError
-from bacalhau.models import ComputeState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from bacalhau.errors import BacalhauError
+    from bacalhau.lifecycle.completed import Completed
     from bacalhau.models import Execution
 
 
-def settled(executions: Iterable[Execution]) -> dict[str, str]:
+def settled(completed: Completed, others: Iterable[Execution]) -> dict[str, str]:
     """Return the digests by target that an execution has to go by, given the others of its job."""
-    found: dict[str, str] = {}
-    for run in executions:
-        if not run.listings:
-            continue
-        if not run.is_terminal or run.compute_state.state_type is ComputeState.COMPLETED:
+    found = dict(completed.listings)
+    for run in others:
+        if run.listings and not run.is_terminal:
             for target, digest in run.listings.items():
                 found.setdefault(target, digest)
     return found

@@ -63,6 +63,11 @@ class Execution(Model, frozen=True, kw_only=True, omit_defaults=True):
         )
 
     @property
+    def is_completed(self) -> bool:
+        """True when the attempt ended with a result."""
+        return self.compute_state.state_type is ComputeState.COMPLETED
+
+    @property
     def is_discarded(self) -> bool:
         """True when the attempt ended without a result."""
         return self.compute_state.state_type.is_discarded

@@ -163,8 +163,8 @@ class Answers:
         snapshot = self._store.snapshot(execution.job_id)
         if snapshot is None:
             return None
-        current = next(item for item in snapshot.executions if item.id == execution_id)
-        return snapshot, current
+        current = next((item for item in snapshot.executions if item.id == execution_id), None)
+        return None if current is None else (snapshot, current)
 
     # -- comparison --------------------------------------------------------------------
 

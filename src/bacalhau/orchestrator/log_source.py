@@ -40,11 +40,11 @@ async def await_execution(
         AmbiguousError: several executions of the job share the shortened id.
     """
     while True:
-        snapshot = store.snapshot(job_id)
-        assert snapshot is not None, "jobs are never deleted"
-        executions = snapshot.executions
+        whole = await store.whole(job_id)
+        assert whole is not None, "jobs are never deleted"
+        executions = whole.executions
         chosen = find_execution(executions, wanted) if wanted else _newest(executions)
-        if snapshot.job.is_terminal or not follow or _has_output(chosen, named=bool(wanted)):
+        if whole.job.is_terminal or not follow or _has_output(chosen, named=bool(wanted)):
             break
         await asyncio.sleep(POLL_SECONDS)
     if chosen is None:

@@ -12,7 +12,7 @@ from bacalhau.models import ExecutionID
 from bacalhau.orchestrator.references import find_execution
 
 if TYPE_CHECKING:
-    from bacalhau.lifecycle.changes import JobSnapshot
+    from bacalhau.models import JobID
     from bacalhau.models.provenance import ExecutionProvenance, InputRecord, OutputRecord
     from bacalhau.ports import JobStore
 
@@ -39,7 +39,7 @@ class ProvenanceQuery:
 
 
 async def list_provenance(
-    store: JobStore, snapshot: JobSnapshot, query: ProvenanceQuery
+    store: JobStore, job_id: JobID, query: ProvenanceQuery
 ) -> tuple[list[ExecutionProvenance], str]:
     """Return a page of what executions have read and written, and the token of the next one.
 
@@ -47,29 +47,31 @@ async def list_provenance(
         UserError: the token is not of this job.
         NotFoundError: the job has no such execution.
     """
-    job_id = snapshot.job.id
     if query.execution_id:
-        wanted = find_execution(snapshot.executions, query.execution_id)
-        order = [execution.id for execution in snapshot.executions]
+        whole = await store.whole(job_id)
+        assert whole is not None, "jobs are never deleted"
+        wanted = find_execution(whole.executions, query.execution_id)
+        order = [execution.id for execution in whole.executions]
         before = order[order.index(wanted.id) - 1] if wanted.id != order[0] else None
         found = await store.provenance(job_id, after=before, limit=1)
         return [_cut(each, query.files) for each in found if each.execution_id == wanted.id], ""
-    after = _position(snapshot, query.token) if query.token else None
+    after = _position(store, job_id, query.token) if query.token else None
     limit = min(query.limit or DEFAULT_PROVENANCE_LIMIT, MAX_PROVENANCE_LIMIT)
     found = await store.provenance(job_id, after=after, limit=limit + 1)
     token = found[limit - 1].execution_id if len(found) > limit else ""
     return [_cut(each, query.files) for each in found[:limit]], token
 
 
-def _position(snapshot: JobSnapshot, token: str) -> ExecutionID:
-    if all(execution.id != token for execution in snapshot.executions):
+def _position(store: JobStore, job_id: JobID, token: str) -> ExecutionID:
+    execution = store.execution(ExecutionID(token))
+    if execution is None or execution.job_id != job_id:
         raise UserError(
             f'next_token "{token}" is not one of this list',
             hint="use NextToken as it was returned, or leave it out to begin anew",
             component="JobStore",
             fields=["next_token"],
         )
-    return ExecutionID(token)
+    return execution.id
 
 
 def _cut(told: ExecutionProvenance, files: int) -> ExecutionProvenance:

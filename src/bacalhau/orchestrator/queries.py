@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, get_args
 
 from bacalhau.errors import UserError
 from bacalhau.lib.timestamps import parse_rfc3339
-from bacalhau.models import ComputeState, Connection, ExecutionID, HistoryType, JobHistory
+from bacalhau.models import Connection, ExecutionID, HistoryType, JobHistory
 from bacalhau.orchestrator.log_source import (
     await_execution,
     closing_stream,
@@ -21,13 +21,12 @@ from bacalhau.orchestrator.references import find_execution, find_job, find_node
 from bacalhau.ports.paging import JobOrder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 
-    from bacalhau.lifecycle.changes import JobSnapshot
     from bacalhau.models import Execution, Job, JobID, NodeID, NodeState, SpecConfig
     from bacalhau.models.provenance import ExecutionProvenance
     from bacalhau.orchestrator.underway import UnderwayEvents
-    from bacalhau.ports import JobPage, JobQuery, JobStore, ResultSigner, Transport
+    from bacalhau.ports import JobPage, JobQuery, JobStore, ResultSigner, Transport, WholeJob
     from bacalhau.protocol.messages import LogFrame
 
 __all__ = [
@@ -102,11 +101,11 @@ class Queries:
         """Return one job."""
         return find_job(self._store, reference)
 
-    def snapshot(self, reference: str) -> JobSnapshot:
-        """Return one job with its executions, in order of creation."""
-        snapshot = self._store.snapshot(self.job(reference).id)
-        assert snapshot is not None, "jobs are never deleted"
-        return snapshot
+    async def whole(self, reference: str) -> WholeJob:
+        """Return one job with all its executions, in order of creation."""
+        found = await self._store.whole(self.job(reference).id)
+        assert found is not None, "jobs are never deleted"
+        return found
 
     async def jobs(self, query: JobQuery) -> JobPage:
         """Return one page of jobs; the cursor of a page is the token of the next one.
@@ -118,24 +117,24 @@ class Queries:
         """
         return await self._store.list_jobs(query)
 
-    def executions(
+    async def executions(
         self, reference: str, *, order_by: str = "created_at", reverse: bool = False, limit: int = 0
     ) -> list[Execution]:
         """Return executions of a job; ``order_by`` is one of ``EXECUTION_ORDERS``."""
-        found = list(self.snapshot(reference).executions)
+        found = list((await self.whole(reference)).executions)
         if order_by.startswith("modif"):
             found.sort(key=lambda execution: execution.modify_time)
         if reverse:
             found.reverse()
         return found[: limit or None]
 
-    async def whole_history(self, snapshot: JobSnapshot) -> Sequence[JobHistory]:
+    async def whole_history(self, whole: WholeJob) -> Sequence[JobHistory]:
         """Return all events of a job, in order, and at the end what it is doing right now."""
-        return [*await self._store.history(snapshot.job.id), *self._doing(snapshot)]
+        return [*await self._store.history(whole.job.id), *self._doing(whole.executions)]
 
-    def _doing(self, snapshot: JobSnapshot) -> Iterator[JobHistory]:
+    def _doing(self, executions: Iterable[Execution]) -> Iterator[JobHistory]:
         """Yield an event for each execution that tells what it does; no history records them."""
-        for execution in snapshot.executions:
+        for execution in executions:
             told = None
             if not execution.is_terminal:
                 told = self._underway.find(execution.node_id, execution.id)
@@ -143,7 +142,7 @@ class Queries:
                 yield JobHistory(
                     seq_num=0,
                     type=HistoryType.EXECUTION_LEVEL,
-                    job_id=snapshot.job.id,
+                    job_id=execution.job_id,
                     execution_id=execution.id,
                     event=told,
                     time=told.timestamp,
@@ -163,20 +162,22 @@ class Queries:
         start = HistoryToken.decode(query.token) if query.token else HistoryToken()
         asked = query.limit or start.limit
         # Whether it has ended is read first: what ends it is stored together with its last event.
-        snapshot = self.snapshot(reference)
+        snapshot = self._store.snapshot(self.job(reference).id)
+        assert snapshot is not None, "jobs are never deleted"
+        job_id, executions = snapshot.job.id, snapshot.executions
         execution_id, has_ended = ExecutionID(""), snapshot.job.is_terminal
         if query.execution_id:
-            execution = find_execution(snapshot.executions, query.execution_id)
+            execution = find_execution((await self.whole(job_id)).executions, query.execution_id)
             execution_id, has_ended = execution.id, execution.is_terminal
         wanted = _event_filter(query, execution_id)
         items, next_seq, has_more = await self._scan(
-            snapshot.job.id, start.next_seq, asked or DEFAULT_HISTORY_LIMIT, wanted
+            job_id, start.next_seq, asked or DEFAULT_HISTORY_LIMIT, wanted
         )
         if has_ended and not has_more:
             return items, ""
         shown_at = start.shown_at
         if not has_more:
-            doing = [item for item in self._doing(snapshot) if wanted(item)]
+            doing = [item for item in self._doing(executions) if wanted(item)]
             fresh = [item for item in doing if _second(item) > shown_at]
             items += fresh
             shown_at = max([shown_at, *map(_second, fresh)])
@@ -210,7 +211,7 @@ class Queries:
             UserError: the token cannot be read.
             NotFoundError: also when the job has no such execution.
         """
-        return await list_provenance(self._store, self.snapshot(reference), query)
+        return await list_provenance(self._store, self.job(reference).id, query)
 
     async def results(self, reference: str) -> list[SpecConfig]:
         """Return where the results of a batch or ops job are, in order of the executions.
@@ -218,21 +219,20 @@ class Queries:
         Raises:
             UserError: the job is a service or daemon, or the credentials of this node are broken.
         """
-        snapshot = self.snapshot(reference)
-        kind = snapshot.job.type
+        job = self.job(reference)
+        kind = job.type
         if kind.is_long_running:
             raise UserError(
-                f"job {snapshot.job.id} is a {kind} and has no results",
+                f"job {job.id} is a {kind} and has no results",
                 hint="only batch and ops jobs publish results",
                 component="Orchestrator",
             )
         published = [
             execution
-            for execution in snapshot.executions
-            if execution.compute_state.state_type is ComputeState.COMPLETED
-            and execution.published_result.kind
+            for execution in (await self.whole(job.id)).executions
+            if execution.is_completed and execution.published_result.kind
         ]
-        return await self._signer.sign(snapshot.job, published)
+        return await self._signer.sign(job, published)
 
     async def logs(
         self, reference: str, *, execution_id: str = "", follow: bool = False, tail: bool = False

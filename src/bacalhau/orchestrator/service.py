@@ -275,6 +275,7 @@ class Orchestrator:
                 moment = next_deadline(
                     snapshot.job,
                     snapshot.executions,
+                    snapshot.completed.count,
                     self._options.backstop_seconds,
                     self._clock.present,
                 )

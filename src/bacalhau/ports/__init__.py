@@ -22,6 +22,7 @@ from bacalhau.ports.store import (
     JobStore,
     LocalChanges,
     LocalExecution,
+    WholeJob,
 )
 from bacalhau.ports.transport import Endpoint, Transport
 
@@ -62,4 +63,5 @@ __all__ = [
     "TaskRun",
     "Transport",
     "Volume",
+    "WholeJob",
 ]

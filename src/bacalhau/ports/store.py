@@ -72,6 +72,13 @@ class JobPage(_Value, frozen=True, kw_only=True):
     cursor: str = ""
 
 
+class WholeJob(_Value, frozen=True, kw_only=True):
+    """A job with all its executions, in order of creation, as they were at one moment."""
+
+    job: Job
+    executions: tuple[Execution, ...]
+
+
 class JobStore(Protocol):
     """The orchestrator's truth."""
 
@@ -96,7 +103,11 @@ class JobStore(Protocol):
         ...
 
     def snapshot(self, job_id: JobID) -> JobSnapshot | None:
-        """Read a job with its executions at one moment."""
+        """Read what decisions about a job are made from, at one moment."""
+        ...
+
+    async def whole(self, job_id: JobID) -> WholeJob | None:
+        """Read a job with all its executions, without holding anybody up: there may be many."""
         ...
 
     def find_jobs(self, prefix: str, limit: int) -> Sequence[JobID]:

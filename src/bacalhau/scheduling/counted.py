@@ -66,7 +66,7 @@ class _CountedLook(Look):
             self.fail(events.job_failed(self.context.now_ns, state.message, state.details))
             return
         wanted = requirements_of(self.draft.job)
-        attempts = count_attempts(self.draft.executions)
+        attempts = count_attempts(self.draft.executions, self.draft.completed)
         patience = self._patience()
         choice = self._choose(wanted, attempts, missing, patience)
         self.verdicts = tuple(choice.verdicts)
@@ -126,12 +126,12 @@ class _CountedLook(Look):
             job_lifecycle.queue(self.draft, why, waits_for=nodes)
 
     @abstractmethod
-    def holders(self) -> list[Execution]:
-        """Return the executions whose partitions are not to be worked on again."""
+    def done(self) -> frozenset[int]:
+        """Return the partitions that are not to be worked on again."""
 
     def _free_partitions(self) -> Iterator[int]:
         """Yield the partitions that nobody works on or has done, the lowest first."""
-        held = {run.partition_index for run in self.holders()}
+        held = self.done().union(run.partition_index for run in self.live())
         return (index for index in range(self.draft.job.count) if index not in held)
 
     def _may_wait(self, verdicts: Sequence[Verdict]) -> bool:
@@ -164,7 +164,7 @@ class _BatchLook(_CountedLook):
     """Wants as many completed executions as the job counts."""
 
     def reconcile(self) -> None:
-        remaining = max(0, self.draft.job.count - len(self.completed()))
+        remaining = max(0, self.draft.job.count - self.draft.completed.count)
         if remaining == 0:
             self.stop_all("there are more executions than needed")
             job_lifecycle.complete(self.draft)
@@ -173,8 +173,8 @@ class _BatchLook(_CountedLook):
         if covered < remaining:
             self.fill(remaining - covered)
 
-    def holders(self) -> list[Execution]:
-        return [*self.live(), *self.completed()]
+    def done(self) -> frozenset[int]:
+        return self.draft.completed.partitions
 
 
 class _ServiceLook(_CountedLook):
@@ -185,8 +185,8 @@ class _ServiceLook(_CountedLook):
         if covered < self.draft.job.count:
             self.fill(self.draft.job.count - covered)
 
-    def holders(self) -> list[Execution]:
-        return self.live()
+    def done(self) -> frozenset[int]:
+        return frozenset()
 
 
 def _is_accepted(run: Execution) -> bool:

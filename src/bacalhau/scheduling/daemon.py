@@ -27,7 +27,7 @@ class _DaemonLook(Look):
 
     def reconcile(self) -> None:
         wanted = requirements_of(self.draft.job)
-        attempts = count_attempts(self.draft.executions)
+        attempts = count_attempts(self.draft.executions, self.draft.completed)
         taken = {run.node_id for run in self.live()}
         candidates = [
             node for node in self.context.cluster.candidates() if node.node_id not in taken

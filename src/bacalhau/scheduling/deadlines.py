@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bacalhau.models import ComputeState, JobType
+from bacalhau.models import JobType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -56,23 +56,20 @@ def execution_deadline(
 def next_deadline(
     job: Job,
     executions: Iterable[Execution],
+    completed_count: int,
     backstop_seconds: float = BACKSTOP_SECONDS,
     present: Present = as_written,
 ) -> int | None:
     """The earliest moment at which the job needs a look without anything else happening."""
     if job.is_terminal:
         return None
-    executions = tuple(executions)
+    live = [run for run in executions if not run.is_terminal]
     counts = job.type in (JobType.BATCH, JobType.SERVICE)
-    placed = [run for run in executions if not run.is_terminal or _is_completed(run)]
+    is_placed = len(live) + completed_count >= job.count
     found = [
         total_deadline(job, present),
         # Once everything is placed, this deadline changes nothing, however long a bid takes.
-        queue_deadline(job, present) if counts and len(placed) < job.count else None,
-        *(execution_deadline(job, run, backstop_seconds, present) for run in executions),
+        queue_deadline(job, present) if counts and not is_placed else None,
+        *(execution_deadline(job, run, backstop_seconds, present) for run in live),
     ]
     return min((moment for moment in found if moment is not None), default=None)
-
-
-def _is_completed(execution: Execution) -> bool:
-    return execution.compute_state.state_type is ComputeState.COMPLETED

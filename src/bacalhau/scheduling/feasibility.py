@@ -15,8 +15,9 @@ from bacalhau.models.selectors import format_requirement, matches
 from bacalhau.models.specs.known import ENGINE_TYPES, PUBLISHER_TYPES, SOURCE_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
+    from bacalhau.lifecycle.completed import Completed
     from bacalhau.models import Execution
     from bacalhau.scheduling.cluster import NodeView
     from bacalhau.scheduling.requirements import Requirements
@@ -74,11 +75,11 @@ def lack_of(node: NodeView, wanted: Requirements) -> Lack | None:
     return next(found, None)
 
 
-def count_attempts(executions: Sequence[Execution]) -> dict[NodeID, Attempts]:
+def count_attempts(executions: Iterable[Execution], completed: Completed) -> dict[NodeID, Attempts]:
     """Count what became of a job on each node; a node's own absence is not held against the job."""
-    counted: dict[NodeID, Attempts] = {}
+    counted = {node_id: Attempts(completed=number) for node_id, number in completed.by_node.items()}
     for execution in executions:
-        if is_lost(execution):
+        if execution.is_completed or is_lost(execution):
             continue
         before = counted.get(execution.node_id, Attempts())
         counted[execution.node_id] = _count(before, execution)
@@ -94,8 +95,6 @@ def _count(before: Attempts, execution: Execution) -> Attempts:
     state = execution.compute_state.state_type
     if state is ComputeState.ASK_FOR_BID_REJECTED:
         return before._replace(refused=before.refused + 1)
-    if state is ComputeState.COMPLETED:
-        return before._replace(completed=before.completed + 1)
     if execution.is_terminal:
         return before._replace(discarded=before.discarded + 1)
     return before._replace(live=before.live + 1)

@@ -77,6 +77,7 @@ class Look(ABC):
         moment = deadlines.next_deadline(
             self.draft.job,
             self.draft.executions,
+            self.draft.completed.count,
             self.context.backstop_seconds,
             self.context.present,
         )
@@ -95,14 +96,6 @@ class Look(ABC):
             run
             for run in self.draft.executions
             if run.compute_state.state_type is ComputeState.FAILED and not lifecycle.is_lost(run)
-        ]
-
-    def completed(self) -> list[Execution]:
-        """Return executions that ended well."""
-        return [
-            run
-            for run in self.draft.executions
-            if run.compute_state.state_type is ComputeState.COMPLETED
         ]
 
     def is_past(self, moment_ns: int | None) -> bool:

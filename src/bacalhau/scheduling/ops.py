@@ -26,7 +26,7 @@ class _OpsLook(Look):
     """Wants one execution on each node that fits at the first look, and none again."""
 
     def reconcile(self) -> None:
-        if not self.draft.executions:
+        if not self.draft.executions and not self.draft.completed.count:
             self._spread()
         elif not self.live():
             self._end()
@@ -48,7 +48,7 @@ class _OpsLook(Look):
             self.fail(no_match_event(self.context.now_ns, wanted, self.verdicts))
 
     def _end(self) -> None:
-        if len(self.completed()) == len(self.draft.executions):
+        if all(run.is_completed for run in self.draft.executions):
             job_lifecycle.complete(self.draft)
         else:
             self.fail(self._failure())

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         JobStore,
         LocalChanges,
         LocalExecution,
+        WholeJob,
     )
     from bacalhau.protocol.messages import StoredMessage, ToNode
 
@@ -307,8 +308,13 @@ class CrashableJobStore(CrashableStore):
         return self._disk.execution(execution_id)
 
     def snapshot(self, job_id: JobID) -> JobSnapshot | None:
-        """Read a job with its executions."""
+        """Read what decisions about a job are made from."""
         return self._disk.snapshot(job_id)
+
+    async def whole(self, job_id: JobID) -> WholeJob | None:
+        """Read a job with all its executions."""
+        found: WholeJob | None = await self._scan(lambda: self._disk.whole(job_id))
+        return found
 
     def find_jobs(self, prefix: str, limit: int) -> Sequence[JobID]:
         """Find jobs by the start of their id."""

@@ -27,6 +27,7 @@ from bacalhau.ports.guards import (
     job_head_after,
 )
 from bacalhau.ports.paging import page_request
+from bacalhau.ports.store import WholeJob
 from bacalhau.protocol.messages import ORCHESTRATOR, StoredMessage
 
 if TYPE_CHECKING:
@@ -175,15 +176,22 @@ class MemoryJobStore:
         return self._executions.get(execution_id)
 
     def snapshot(self, job_id: JobID) -> JobSnapshot | None:
-        """Read a job with its executions at one moment."""
+        """Read what decisions about a job are made from."""
         stored = self._jobs.get(job_id)
         if stored is None:
             return None
-        return JobSnapshot(
-            job=stored.job,
-            executions=tuple(stored.executions.values()),
-            generation=stored.head.generation,
-        )
+        return JobSnapshot.of(stored.job, stored.executions.values(), stored.head.generation)
+
+    async def whole(self, job_id: JobID) -> WholeJob | None:
+        """Read a job with all its executions."""
+        stored = self._jobs.get(job_id)
+        if stored is None:
+            return None
+        return WholeJob(job=stored.job, executions=self.executions_of(job_id))
+
+    def executions_of(self, job_id: JobID) -> tuple[Execution, ...]:
+        """Return all executions of a job, in order of creation; for tests that look on."""
+        return tuple(self._jobs[job_id].executions.values())
 
     def find_jobs(self, prefix: str, limit: int) -> Sequence[JobID]:
         """Return ids that start with ``prefix``."""

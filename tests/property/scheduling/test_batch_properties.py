@@ -26,6 +26,7 @@ from bacalhau.models import (
     TimeoutConfig,
 )
 from bacalhau.models.fingerprint import fingerprint
+from bacalhau.ports.store import WholeJob
 from bacalhau.protocol.messages import HeldInput
 from bacalhau.scheduling.cluster import Cluster, NodeView
 from bacalhau.scheduling.counted import schedule_batch
@@ -122,82 +123,84 @@ def jobs(draw: DrawFn) -> Job:
 
 
 @st.composite
-def situations(draw: DrawFn) -> tuple[JobSnapshot, Context]:
+def situations(draw: DrawFn) -> tuple[WholeJob, Context]:
     numbers = itertools.count(100)
-    snapshot = JobSnapshot(job=draw(jobs()), executions=draw(executions()), generation=1)
+    whole = WholeJob(job=draw(jobs()), executions=draw(executions()))
     context = Context(
         cluster=Cluster(nodes=draw(nodes())),
         now_ns=START_NS + draw(st.sampled_from([0, 10, 100])) * SECOND,
         draw=lambda: 0.5,
         new_execution_id=lambda: ExecutionID(f"e-{next(numbers)}"),
     )
-    return snapshot, context
+    return whole, context
 
 
-def after(snapshot: JobSnapshot, plan: Plan) -> JobSnapshot:
+def look(whole: WholeJob, claim: Claim, context: Context) -> Plan:
+    """Decide on what a store tells of a job for that."""
+    snapshot = JobSnapshot.of(whole.job, whole.executions, 1)
+    return decide(schedule_batch, snapshot, claim, context)
+
+
+def after(whole: WholeJob, plan: Plan) -> WholeJob:
     """Return what a store holds once a plan is applied."""
     if plan.changes is None:
-        return snapshot
-    merged = {run.id: run for run in (*snapshot.executions, *plan.changes.executions)}
-    return JobSnapshot(
-        job=plan.changes.job or snapshot.job,
-        executions=tuple(merged.values()),
-        generation=snapshot.generation + 1,
-    )
+        return whole
+    merged = {run.id: run for run in (*whole.executions, *plan.changes.executions)}
+    return WholeJob(job=plan.changes.job or whole.job, executions=tuple(merged.values()))
 
 
 @settings(deadline=None)
 @given(situations())
 def test_a_new_execution_works_on_a_partition_that_nobody_has(
-    situation: tuple[JobSnapshot, Context],
+    situation: tuple[WholeJob, Context],
 ) -> None:
-    snapshot, context = situation
-    result = after(snapshot, decide(schedule_batch, snapshot, CLAIM, context))
+    whole, context = situation
+    result = after(whole, look(whole, CLAIM, context))
 
-    known = {run.id for run in snapshot.executions}
+    known = {run.id for run in whole.executions}
     held = {
         run.partition_index
-        for run in snapshot.executions
+        for run in whole.executions
         if run.compute_state.state_type is ComputeState.COMPLETED
         or (run in result.executions and not run.is_terminal)
     }
     new = [run.partition_index for run in result.executions if run.id not in known]
     assert len(set(new)) == len(new)
     assert not held & set(new)
-    assert all(0 <= index < snapshot.job.count for index in new)
+    assert all(0 <= index < whole.job.count for index in new)
 
 
 @given(situations())
-def test_no_more_executions_than_the_job_wants(situation: tuple[JobSnapshot, Context]) -> None:
-    snapshot, context = situation
-    result = after(snapshot, decide(schedule_batch, snapshot, CLAIM, context))
+def test_no_more_executions_than_the_job_wants(situation: tuple[WholeJob, Context]) -> None:
+    whole, context = situation
+    result = after(whole, look(whole, CLAIM, context))
 
     live = [run for run in result.executions if not run.is_terminal]
     done = [
-        run for run in snapshot.executions if run.compute_state.state_type is ComputeState.COMPLETED
+        run for run in whole.executions if run.compute_state.state_type is ComputeState.COMPLETED
     ]
-    assert len(live) <= max(0, snapshot.job.count - len(done))
+    assert len(live) <= max(0, whole.job.count - len(done))
 
 
 @given(situations())
 def test_a_job_that_has_ended_has_nothing_live_and_stays_as_it_is(
-    situation: tuple[JobSnapshot, Context],
+    situation: tuple[WholeJob, Context],
 ) -> None:
-    snapshot, context = situation
-    result = after(snapshot, decide(schedule_batch, snapshot, CLAIM, context))
+    whole, context = situation
+    result = after(whole, look(whole, CLAIM, context))
 
     if result.job.is_terminal:
         assert all(run.is_terminal for run in result.executions)
-    if snapshot.job.is_terminal:
-        assert result.job == snapshot.job
+    if whole.job.is_terminal:
+        assert result.job == whole.job
 
 
 @given(situations())
 def test_executions_are_only_placed_where_they_fit(
-    situation: tuple[JobSnapshot, Context],
+    situation: tuple[WholeJob, Context],
 ) -> None:
-    snapshot, context = situation
-    plan = decide(schedule_batch, snapshot, CLAIM, context)
+    whole, context = situation
+    plan = look(whole, CLAIM, context)
 
     views = {node.node_id: node for node in context.cluster.nodes}
     booked = {node_id: node.booked for node_id, node in views.items()}
@@ -213,10 +216,10 @@ def test_executions_are_only_placed_where_they_fit(
 @settings(deadline=None)
 @given(situations())
 def test_a_job_waits_for_its_inputs_for_a_bounded_time_and_once(
-    situation: tuple[JobSnapshot, Context],
+    situation: tuple[WholeJob, Context],
 ) -> None:
-    snapshot, context = situation
-    first = decide(schedule_batch, snapshot, CLAIM, context)
+    whole, context = situation
+    first = look(whole, CLAIM, context)
     if first.kept is None or not first.kept.awaited_since:
         return
     until = first.next_deadline_ns
@@ -224,27 +227,27 @@ def test_a_job_waits_for_its_inputs_for_a_bounded_time_and_once(
     assert context.now_ns < until <= context.now_ns + context.locality_seconds * SECOND
 
     claim = Claim(first.kept, (first.kept,))
-    second = decide(schedule_batch, after(snapshot, first), claim, context._replace(now_ns=until))
+    second = look(after(whole, first), claim, context._replace(now_ns=until))
     assert second.bookings
     assert second.next_deadline_ns is None or second.next_deadline_ns > until
 
 
 @given(situations())
-def test_what_has_ended_is_not_touched(situation: tuple[JobSnapshot, Context]) -> None:
-    snapshot, context = situation
-    plan = decide(schedule_batch, snapshot, CLAIM, context)
+def test_what_has_ended_is_not_touched(situation: tuple[WholeJob, Context]) -> None:
+    whole, context = situation
+    plan = look(whole, CLAIM, context)
 
-    ended = {run.id for run in snapshot.executions if run.is_terminal}
+    ended = {run.id for run in whole.executions if run.is_terminal}
     changed = {run.id for run in plan.changes.executions} if plan.changes else set()
     assert not ended & changed
 
 
 @given(situations())
 def test_a_second_look_without_news_decides_nothing(
-    situation: tuple[JobSnapshot, Context],
+    situation: tuple[WholeJob, Context],
 ) -> None:
-    snapshot, context = situation
-    first = decide(schedule_batch, snapshot, CLAIM, context)
+    whole, context = situation
+    first = look(whole, CLAIM, context)
     booked = {
         node.node_id: sum(
             (item.resources for item in first.bookings if item.node_id == node.node_id),
@@ -267,12 +270,7 @@ def test_a_second_look_without_news_decides_nothing(
     kept = first.changes.evaluations[-1] if first.blocked_shape and first.changes else None
     claim = Claim(kept, (kept,)) if kept else CLAIM
 
-    second = decide(
-        schedule_batch,
-        after(snapshot, first),
-        claim,
-        context._replace(cluster=Cluster(nodes=nodes_then)),
-    )
+    second = look(after(whole, first), claim, context._replace(cluster=Cluster(nodes=nodes_then)))
 
     if second.changes is not None:
         assert second.changes.executions == ()
@@ -281,11 +279,11 @@ def test_a_second_look_without_news_decides_nothing(
 
 @given(situations())
 def test_a_job_that_goes_on_has_something_to_wait_for(
-    situation: tuple[JobSnapshot, Context],
+    situation: tuple[WholeJob, Context],
 ) -> None:
-    snapshot, context = situation
-    plan = decide(schedule_batch, snapshot, CLAIM, context)
-    result = after(snapshot, plan)
+    whole, context = situation
+    plan = look(whole, CLAIM, context)
+    result = after(whole, plan)
 
     if not result.job.is_terminal:
         live = any(not run.is_terminal for run in result.executions)

@@ -352,6 +352,7 @@ class JobStores(Machine):
         async def everything(store: JobStore) -> Any:
             return (
                 [store.snapshot(job_id) for job_id in JOBS],
+                [await store.whole(job_id) for job_id in JOBS],
                 [store.execution(name) for name in NAMES],
                 [list(await store.history(job_id, after=1, limit=3)) for job_id in JOBS],
                 list(store.find_jobs("j-", 3)),

@@ -86,7 +86,10 @@ def test_an_answer_that_fits_is_taken(
 def test_an_execution_that_has_ended_takes_nothing_more(
     execution: Execution, message: Answer
 ) -> None:
-    assert answered(execution, message) == (False, execution)
+    draft = draft_of(execution)
+
+    assert not lifecycle.answer(draft, execution, message)
+    assert draft.is_empty
 
 
 def test_a_second_bid_has_no_effect() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from bacalhau.lifecycle import execution as lifecycle
 from bacalhau.lifecycle.changes import JobDraft
+from bacalhau.lifecycle.completed import Completed
 from bacalhau.lifecycle.listings import contradiction, settled
 from bacalhau.models import ComputeState, DesiredState, Execution, ExecutionID
 from bacalhau.protocol.messages import AskForBid, BidResult, CancelExecution, RunResult
@@ -70,7 +71,8 @@ def test_an_offer_tells_what_is_settled() -> None:
 
 
 def test_inputs_are_compared_one_by_one() -> None:
-    known = settled([run(FIRST, ComputeState.COMPLETED, X), run(SECOND, ComputeState.NEW, Y)])
+    completed = Completed.of([run(FIRST, ComputeState.COMPLETED, X)])
+    known = settled(completed, [run(SECOND, ComputeState.NEW, Y)])
     assert known == X
     assert contradiction(known, {"/in": "x", "/other": "z"}) is None
     found = contradiction(known, {"/other": "z", "/in": "y"})

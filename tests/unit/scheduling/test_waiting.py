@@ -8,6 +8,7 @@ import pytest
 from bacalhau.models import (
     ComputeState,
     DesiredState,
+    Execution,
     ExecutionID,
     JobState,
     Resources,
@@ -34,22 +35,21 @@ WAITING = msgspec.structs.replace(
     make_job(count=2, timeouts=TimeoutConfig(queue_timeout=60)), state=QUEUED
 )
 QUEUE_DEADLINE = START_NS + 60 * SECOND
-COMPLETED = make_execution(ComputeState.COMPLETED, DesiredState.STOPPED)
 
 
 @pytest.mark.parametrize(
-    "placed",
-    [make_execution(), make_execution(ComputeState.BID_ACCEPTED, DesiredState.RUNNING), COMPLETED],
+    "placed", [make_execution(), make_execution(ComputeState.BID_ACCEPTED, DesiredState.RUNNING)]
 )
-def test_the_queue_deadline_counts_until_everything_is_placed(placed: object) -> None:
-    assert next_deadline(WAITING, []) == QUEUE_DEADLINE
-    assert next_deadline(WAITING, [placed]) == QUEUE_DEADLINE  # type: ignore[list-item]
-    assert next_deadline(WAITING, [placed, COMPLETED]) is None  # type: ignore[list-item]
+def test_the_queue_deadline_counts_until_everything_is_placed(placed: Execution) -> None:
+    assert next_deadline(WAITING, [], 0) == QUEUE_DEADLINE
+    assert next_deadline(WAITING, [placed], 0) == QUEUE_DEADLINE
+    assert next_deadline(WAITING, [], 1) == QUEUE_DEADLINE
+    assert next_deadline(WAITING, [placed], 1) is None
 
 
 def test_a_failed_execution_is_not_placed() -> None:
     failed = make_execution(ComputeState.FAILED, DesiredState.STOPPED)
-    assert next_deadline(WAITING, [failed, COMPLETED]) == QUEUE_DEADLINE
+    assert next_deadline(WAITING, [failed], 1) == QUEUE_DEADLINE
 
 
 def test_a_bid_that_is_late_does_not_keep_the_scheduler_busy() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bacalhau.ports.guards import ExecutionHead, JobHead, history_entries, is_open, job_head_after
-from bacalhau.store.sqlite import _outbox, _provenance
+from bacalhau.store.sqlite import _outbox, _provenance, _snapshots
 from bacalhau.store.sqlite._records import encode, without_job
 from bacalhau.store.sqlite._schema import Schema
 
@@ -51,7 +51,9 @@ _VERSION_1 = (
 )
 
 JOB_SCHEMA = Schema(
-    name="job store", application_id=0x62616A31, versions=(_VERSION_1, _provenance.TABLE)
+    name="job store",
+    application_id=0x62616A31,
+    versions=(_VERSION_1, _provenance.TABLE, _snapshots.COMPLETED),
 )
 
 
@@ -149,12 +151,22 @@ def _put_execution(connection: sqlite3.Connection, execution: Execution, *, is_n
     changing = (execution.revision, encode(without_job(execution)), execution.id)
     if is_new:
         connection.execute(
-            "INSERT INTO executions (job_id, node_id, is_live, revision, doc, id)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (execution.job_id, execution.node_id, not execution.is_terminal, *changing),
+            "INSERT INTO executions"
+            " (job_id, node_id, partition_index, is_live, is_completed, revision, doc, id)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                execution.job_id,
+                execution.node_id,
+                execution.partition_index,
+                not execution.is_terminal,
+                execution.is_completed,
+                *changing,
+            ),
         )
         return
-    ended = "is_live = FALSE," if execution.is_terminal else ""
+    ended = ""
+    if execution.is_terminal:
+        ended = f"is_live = FALSE, is_completed = {execution.is_completed:d},"
     connection.execute(
         f"UPDATE executions SET {ended} revision = ?, doc = ? WHERE id = ?",  # noqa: S608 - no input
         changing,

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import msgspec
 
-from bacalhau.lifecycle.changes import JobSnapshot
 from bacalhau.models import Evaluation, ExecutionID, JobHistory, JobID, NodeState
 from bacalhau.ports.guards import assert_one_job
 from bacalhau.ports.paging import page_request
-from bacalhau.store.sqlite import _outbox, _provenance
+from bacalhau.store.sqlite import _outbox, _provenance, _snapshots
 from bacalhau.store.sqlite._database import Database
 from bacalhau.store.sqlite._job_pages import read_page
 from bacalhau.store.sqlite._job_tables import (
@@ -29,10 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
-    from bacalhau.lifecycle.changes import JobChanges
+    from bacalhau.lifecycle.changes import JobChanges, JobSnapshot
     from bacalhau.models import EvaluationID, Execution, Job, NodeID
     from bacalhau.models.provenance import ExecutionProvenance
-    from bacalhau.ports.store import JobPage, JobQuery
+    from bacalhau.ports.store import JobPage, JobQuery, WholeJob
     from bacalhau.protocol.messages import StoredMessage, ToNode
 
 T = TypeVar("T")
@@ -88,22 +87,14 @@ class SQLiteJobStore:
         return self._database.document(decode_execution, query, execution_id)
 
     def snapshot(self, job_id: JobID) -> JobSnapshot | None:
-        """Read a job with its executions, in one query and so at one moment."""
-        rows = self._database.rows(
-            "SELECT 0, generation, doc FROM jobs WHERE id = ?"
-            " UNION ALL SELECT 1, seq, doc FROM executions WHERE job_id = ? ORDER BY 1, 2",
-            job_id,
-            job_id,
-        )
-        if not rows:
-            return None
-        (_, generation, job), *executions = rows
+        """Read what decisions about a job are made from, in one query and so at one moment."""
+        rows = self._database.rows(_snapshots.QUERY, job_id)
         with self._database.decoding():
-            return JobSnapshot(
-                job=decode_job(job),
-                executions=tuple(decode_execution(doc) for _, _, doc in executions),
-                generation=generation,
-            )
+            return _snapshots.read(rows)
+
+    async def whole(self, job_id: JobID) -> WholeJob | None:
+        """Read a job with all its executions."""
+        return await self._database.scan(partial(_snapshots.whole, job_id=job_id))
 
     def find_jobs(self, prefix: str, limit: int) -> Sequence[JobID]:
         """Return ids that start with ``prefix``."""

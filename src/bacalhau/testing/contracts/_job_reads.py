@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bacalhau.lifecycle.changes import JobChanges, JobSnapshot
+from bacalhau.lifecycle.completed import Completed
 from bacalhau.models import (
     ComputeState,
     DesiredState,
@@ -20,6 +21,7 @@ from bacalhau.models import (
     JobState,
     NodeID,
 )
+from bacalhau.ports.store import WholeJob
 from bacalhau.testing.contracts._store_records import (
     NODE,
     OTHER_NODE,
@@ -58,6 +60,7 @@ class JobReads:
         assert store.job(JOB) is None
         assert store.execution(ExecutionID("e-1")) is None
         assert store.snapshot(JOB) is None
+        assert await store.whole(JOB) is None
         assert list(store.find_jobs("", 10)) == []
         assert list(await store.history(JOB)) == []
         assert list(await store.live_executions()) == []
@@ -79,6 +82,34 @@ class JobReads:
             executions=(make_execution("e-b", 2), make_execution("e-a"), make_execution("e-c")),
             generation=5,
         )
+
+    async def test_a_snapshot_sums_up_what_has_completed(self, store: JobStore) -> None:
+        done = ComputeState.COMPLETED
+        await submit(store, make_job())
+        runs = [make_execution(f"e-{number}", partition_index=number) for number in range(4)]
+        elsewhere = make_execution("e-4", node_id=OTHER_NODE, partition_index=4, compute=done)
+        await add(store, *runs, elsewhere)
+        ended = [make_execution(f"e-{n}", 2, partition_index=n, compute=done) for n in (0, 2)]
+        failed = make_execution("e-3", 2, partition_index=3, compute=ComputeState.FAILED)
+        await add(store, *ended, failed)
+        snapshot = store.snapshot(JOB)
+        assert snapshot is not None
+        assert snapshot.executions == (runs[1], failed)
+        assert snapshot.completed == Completed(
+            partitions=frozenset({0, 2, 4}), by_node={NODE: 2, OTHER_NODE: 1}
+        )
+        assert await store.whole(JOB) == WholeJob(
+            job=make_job(), executions=(ended[0], runs[1], ended[1], failed, elsewhere)
+        )
+
+    async def test_a_snapshot_has_the_listings_of_what_has_completed(self, store: JobStore) -> None:
+        await submit(store, make_job())
+        settled = {"/in": "digest"}
+        done = make_execution("e-1", compute=ComputeState.COMPLETED, listings=settled)
+        await add(store, done)
+        snapshot = store.snapshot(JOB)
+        assert snapshot is not None
+        assert snapshot.completed.listings == settled
 
     async def test_reads_see_whole_transactions_while_others_write(self, store: JobStore) -> None:
         rounds = 60

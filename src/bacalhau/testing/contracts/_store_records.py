@@ -85,6 +85,8 @@ def make_execution(
     compute: ComputeState = ComputeState.NEW,
     desired: DesiredState = DesiredState.RUNNING,
     job: Job | None = None,
+    partition_index: int = 0,
+    listings: Mapping[str, str] | None = None,
 ) -> Execution:
     """Make an execution of a job on a node."""
     return Execution(
@@ -93,6 +95,8 @@ def make_execution(
         node_id=node_id,
         job_id=JobID(job_id),
         job=job,
+        partition_index=partition_index,
+        listings=dict(listings or {}),
         allocated_resources=AllocatedResources(tasks={"main": Resources(cpu=0.5, memory=7)}),
         desired_state=State[DesiredState](state_type=desired),
         compute_state=State[ComputeState](
