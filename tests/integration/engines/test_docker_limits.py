@@ -44,6 +44,15 @@ async def test_a_share_of_a_processor(engine: DockerEngine, bench: DockerBench, 
     assert sink.stdout == b"50000 100000\n"
 
 
+async def test_a_task_of_a_node_that_promises_more_cpu_than_there_is_gets_all_there_is(
+    engine: DockerEngine, bench: DockerBench, runs: Runs, docker_daemon: DockerDaemon
+) -> None:
+    there = docker_daemon.json("GET", "/info")["NCPU"]
+    run, sink = runs.make(bench.script(READ_CPU), resources=Resources(cpu=there + 0.5))
+    await finish(engine, run)
+    assert sink.stdout == f"{there * 100_000} 100000\n".encode()
+
+
 class TestDisk:
     async def test_a_task_that_fills_its_result_path_is_ended(
         self,

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bacalhau.engines.docker.container import Attachment, Owner, container_config
+from bacalhau.engines.docker.daemon import DaemonFacts
 from bacalhau.engines.docker.options import DockerOptions
 from bacalhau.models import GPU, ExecutionID, JobID, NodeID, Resources
 from bacalhau.models.specs.docker import DockerParams
@@ -19,6 +22,7 @@ def config(
     params: DockerParams | None = None,
     attachment: Attachment | None = None,
     options: DockerOptions | None = None,
+    cpus: int = 0,
     **changes: Any,
 ) -> dict[str, Any]:
     return container_config(
@@ -27,7 +31,7 @@ def config(
         make_run(**changes),
         attachment=attachment or Attachment(mode="none"),
         options=options or DockerOptions(logins={}),
-        has_init=True,
+        daemon=DaemonFacts(platform="linux/amd64", has_init=True, cpus=cpus),
     )
 
 
@@ -71,6 +75,12 @@ def test_no_limit_is_set_where_none_is_given() -> None:
 def test_limits_leave_no_room_for_swap_and_a_minimum_of_cpu() -> None:
     host = config(resources=Resources(cpu=0.001, memory=5))["HostConfig"]
     assert (host["Memory"], host["MemorySwap"], host["NanoCpus"]) == (5, 5, 10_000_000)
+
+
+@pytest.mark.parametrize(("cpus", "given"), [(4, 4), (16, 16), (0, 16)])
+def test_no_more_cpu_is_asked_of_the_daemon_than_it_says_it_has(cpus: int, given: int) -> None:
+    host = config(resources=Resources(cpu=16), cpus=cpus)["HostConfig"]
+    assert host["NanoCpus"] == given * 1_000_000_000
 
 
 def test_mounts_are_inputs_then_outputs_in_their_order() -> None:

@@ -12,6 +12,7 @@ from bacalhau.models import ExecutionID
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bacalhau.engines.docker.daemon import DaemonFacts
     from bacalhau.engines.docker.options import DockerOptions
     from bacalhau.models import JobID, NodeID, Resources
     from bacalhau.models.specs.docker import DockerParams
@@ -98,11 +99,9 @@ def container_config(
     *,
     attachment: Attachment,
     options: DockerOptions,
-    has_init: bool,
+    daemon: DaemonFacts,
 ) -> dict[str, Any]:
     """Return the body of the request that creates a task's container.
-
-    ``has_init``: the daemon has the small init program that collects orphaned processes.
 
     Raises:
         ExecutionError: a GPU cannot be given to it.
@@ -122,10 +121,10 @@ def container_config(
             "SecurityOpt": ["no-new-privileges"],
             "CapDrop": list(options.dropped_capabilities),
             "LogConfig": _LOG_CONFIG,
-            "Init": has_init,
+            "Init": daemon.has_init,
             **_hosts(attachment),
             **({"ShmSize": options.shm_bytes} if options.shm_bytes else {}),
-            **_limits(run.resources),
+            **_limits(run.resources, daemon),
             **gpu_config(run.resources.gpus),
         },
     }
@@ -156,12 +155,16 @@ def _hosts(attachment: Attachment) -> dict[str, list[str]]:
     return {"Dns": ["127.0.0.1"]}
 
 
-def _limits(resources: Resources) -> dict[str, int]:
+def _limits(resources: Resources, daemon: DaemonFacts) -> dict[str, int]:
     limits = {}
     if resources.memory:
         limits["Memory"] = limits["MemorySwap"] = resources.memory
     if resources.cpu:
-        limits["NanoCpus"] = int(max(resources.cpu, _MINIMUM_CPUS) * 1_000_000_000)
+        cpus = max(resources.cpu, _MINIMUM_CPUS)
+        if daemon.cpus:
+            # A node may promise more than there is (Compute.AllocatedCapacity); Docker refuses to.
+            cpus = min(cpus, daemon.cpus)
+        limits["NanoCpus"] = int(cpus * 1_000_000_000)
     return limits
 
 

@@ -96,11 +96,14 @@ class DaemonFacts:
 
     Attributes:
         platform: ``os/arch`` as in the names of images, such as ``linux/amd64``.
-        has_init: The init program that ``docker run --init`` uses is installed.
+        has_init: The init program that ``docker run --init`` uses is installed: it collects
+            orphaned processes.
+        cpus: How many processors it has to give; 0 where it does not say.
     """
 
     platform: str
     has_init: bool
+    cpus: int = 0
 
 
 class Daemon:
@@ -204,7 +207,9 @@ def _facts(version: Mapping[str, Any], info: Mapping[str, Any]) -> DaemonFacts:
     # The daemon reports "N/A" for the version of an init program that it cannot run.
     init = (info.get("InitCommit") or {}).get("ID", "N/A")
     return DaemonFacts(
-        platform=f"{version.get('Os', 'linux')}/{version.get('Arch', '')}", has_init=init != "N/A"
+        platform=f"{version.get('Os', 'linux')}/{version.get('Arch', '')}",
+        has_init=init != "N/A",
+        cpus=int(info.get("NCPU") or 0),
     )
 
 

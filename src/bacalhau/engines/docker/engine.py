@@ -271,7 +271,7 @@ class DockerEngine:
             run,
             attachment=attachment,
             options=self._options,
-            has_init=(await self._daemon.facts()).has_init,
+            daemon=await self._daemon.facts(),
         )
         for volume in run.outputs:
             # The program in the container may be any user.
