@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from bacalhau.lib.listener import HEAD_SECONDS
+
 if TYPE_CHECKING:
     import asyncio
 
-HEAD_SECONDS = 5.0
 HEAD_LIMIT_BYTES = 2**20
 _ANSWER = "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 

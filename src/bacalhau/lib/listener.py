@@ -1,7 +1,7 @@
 """A socket to listen on that leaves its process some files.
 
 Every connection is a file of the process, and so are the stores, logs and tasks of a node. Whoever
-opens connections without end would make those fail.
+opens connections without end, or keeps them open, would make those fail.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ import errno
 import resource
 import socket
 from typing import Any
+
+HEAD_SECONDS = 5.0
+"""How long servers wait until whoever has connected has said what it wants."""
 
 _RESERVED = 256
 """Files that connections leave to the node; where few files are allowed, a quarter of them."""
@@ -29,6 +32,16 @@ class Listener(socket.socket):
         b"Retry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     )
     _is_exhausted = False
+
+    def drop_idle_readers(self, seconds: float) -> None:
+        """Have the system end connections whose other end takes nothing of what is sent so long.
+
+        Where the system cannot, as on macOS, they stay.
+        """
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # What is accepted inherits it.
+            limit = int(seconds * 1000)
+            self.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, limit)
 
     def accept(self) -> tuple[socket.socket, Any]:
         """Accept a connection.

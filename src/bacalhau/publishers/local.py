@@ -12,7 +12,7 @@ from aiohttp import web
 
 from bacalhau.errors import Code, UserError
 from bacalhau.lib.addresses import is_loopback, resolve_address
-from bacalhau.lib.listener import open_listeners
+from bacalhau.lib.listener import HEAD_SECONDS, open_listeners
 from bacalhau.lib.threads import run_until_stopped
 from bacalhau.models import SpecConfig
 from bacalhau.ports import Published
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 COMPONENT = "LocalPublisher"
 _ADDRESS_KEY = "Publishers.Types.Local.Address"
 _PORT_KEY = "Publishers.Types.Local.Port"
+_IDLE_READER_SECONDS = 300.0
+"""How long a download may stand still; ``job get`` gives up after that, and goes on later."""
 
 
 class LocalPublisher:
@@ -109,7 +111,10 @@ async def _serving(directory: Path, host: str, port: int) -> AsyncIterator[int]:
     # The pattern admits no slash, and no dot in front.
     pattern = r"/{name:[A-Za-z0-9][A-Za-z0-9._-]*" + ARCHIVE_SUFFIX.replace(".", r"\.") + "}"
     app.router.add_get(pattern, archive)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    # It counts from the start of a connection, and from each answer, to the end of the next head.
+    runner = web.AppRunner(
+        app, access_log=None, shutdown_timeout=1.0, keepalive_timeout=HEAD_SECONDS
+    )
     await runner.setup()
     try:
         # Who links to loopback does not want to be reached from elsewhere.
@@ -119,6 +124,7 @@ async def _serving(directory: Path, host: str, port: int) -> AsyncIterator[int]:
                 for listener in listeners:
                     unserved.enter_context(listener)
                 for listener in listeners:
+                    listener.drop_idle_readers(_IDLE_READER_SECONDS)
                     await web.SockSite(runner, listener).start()
                 unserved.pop_all()
         except OSError as exc:

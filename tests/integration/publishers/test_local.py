@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -14,12 +16,13 @@ import structlog
 from bacalhau.errors import UserError, ValidationError
 from bacalhau.lib import listener
 from bacalhau.models import SpecConfig
+from bacalhau.publishers import local
 from bacalhau.publishers.local import LocalPublisher
 from bacalhau.testing.contracts.publisher import execution_with, write_results
 from tests.support.engines import plugin_context
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from bacalhau.config.keys import Value
 
@@ -126,6 +129,88 @@ async def test_whoever_connects_too_often_leaves_files_to_the_node(
                 assert response.headers["Retry-After"] == "1"
         async with session.get(url) as response:
             assert response.status == 200
+
+
+class TestWhoeverKeepsAConnectionOpen:
+    @pytest.mark.parametrize(
+        "sent",
+        ["", "GET / HT", "GET / HTTP/1.1\r\nHost: x\r\n", "GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /"],
+    )
+    async def test_without_a_request_is_sent_away(
+        self, sent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(local, "HEAD_SECONDS", 0.1)
+        context = plugin_context(tmp_path, settings(port=(port := free_port())))
+        async with asyncio.timeout(10), LocalPublisher.open(context):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(sent.encode())
+            answers = await reader.read()
+            writer.close()
+        assert answers.count(b"HTTP/1.1 404 ") == sent.count("\r\n\r\n")
+
+    async def test_with_a_request_that_comes_in_drops_is_sent_away(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(local, "HEAD_SECONDS", 0.2)
+        context = plugin_context(tmp_path, settings(port=(port := free_port())))
+        async with asyncio.timeout(10), LocalPublisher.open(context):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET / HTTP/1.1\r\nX: ")
+            with contextlib.suppress(ConnectionError):
+                while not reader.at_eof():  # For as long as anybody listens.
+                    writer.write(b"x")
+                    await writer.drain()
+                    await asyncio.sleep(0.02)
+            writer.close()
+
+    async def test_and_takes_nothing_of_a_download_is_cut_off(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(local, "_IDLE_READER_SECONDS", 0.5)
+        # More than the system keeps on the way between the two ends.
+        results = write_results(tmp_path / "results", {"stdout": os.urandom(32 * 2**20)})
+        context = plugin_context(tmp_path / "node", settings(port=(port := free_port())))
+        async with asyncio.timeout(30), LocalPublisher.open(context) as publisher:
+            await publisher.publish(execution_with(SPEC, "e-1"), results)
+            with socket.socket() as idle:
+                idle.connect(("127.0.0.1", port))
+                idle.sendall(b"GET /e-1.tar.gz HTTP/1.1\r\nHost: x\r\n\r\n")
+                await until(lambda: served(port) == 1)
+                await until(lambda: served(port) == 0)
+
+    async def test_but_a_slow_download_comes_to_its_end(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(local, "HEAD_SECONDS", 0.2)
+        monkeypatch.setattr(local, "_IDLE_READER_SECONDS", 0.5)
+        results = write_results(tmp_path / "results", {"stdout": os.urandom(16 * 2**20)})
+        context = plugin_context(tmp_path / "node", settings())
+        async with LocalPublisher.open(context) as publisher, aiohttp.ClientSession() as session:
+            url = (await publisher.publish(execution_with(SPEC, "e-1"), results)).spec.params["URL"]
+            received = 0
+            async with session.get(url) as response:
+                async for chunk in response.content.iter_chunked(2**20):
+                    received += len(chunk)
+                    await asyncio.sleep(0.1)
+            assert received == response.content_length
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - nobody tells of it
+        await asyncio.sleep(0.02)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def served(port: int) -> int:
+    """Count the connections to a port of this machine that the server's end still has."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    ends = [line.split()[1:4] for line in lines]
+    return sum(own.endswith(f":{port:04X}") and state == "01" for own, _, state in ends)
 
 
 async def test_port_in_use_is_named(tmp_path: Path) -> None:
