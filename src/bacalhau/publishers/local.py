@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aiohttp import web
+from aiohttp import http_exceptions, web
 
 from bacalhau.errors import Code, UserError
 from bacalhau.lib.addresses import is_loopback, resolve_address
@@ -97,6 +98,17 @@ def _host(address: str) -> str:
         ) from exc
 
 
+class _NoFalseAlarms(logging.Filter):
+    """Drops what aiohttp calls errors of the server: requests that are no HTTP."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        cause = record.exc_info[1] if record.exc_info else None
+        return not isinstance(cause, http_exceptions.HttpProcessingError)
+
+
+_no_false_alarms = _NoFalseAlarms()
+
+
 @asynccontextmanager
 async def _serving(directory: Path, host: str, port: int) -> AsyncIterator[int]:
     """Serve the archives of a directory and yield the port. Only single files, never a listing."""
@@ -111,6 +123,8 @@ async def _serving(directory: Path, host: str, port: int) -> AsyncIterator[int]:
     # The pattern admits no slash, and no dot in front.
     pattern = r"/{name:[A-Za-z0-9][A-Za-z0-9._-]*" + ARCHIVE_SUFFIX.replace(".", r"\.") + "}"
     app.router.add_get(pattern, archive)
+    # Twice the same filter counts once.
+    logging.getLogger("aiohttp.server").addFilter(_no_false_alarms)
     # It counts from the start of a connection, and from each answer, to the end of the next head.
     runner = web.AppRunner(
         app, access_log=None, shutdown_timeout=1.0, keepalive_timeout=HEAD_SECONDS

@@ -93,6 +93,19 @@ async def test_nothing_else_is_served(path: str, tmp_path: Path) -> None:
         assert await status_of(base, path) == 404
 
 
+@pytest.mark.parametrize("sent", ["GET / HTTP/1.1\r\n\r\n", "\x16\x03\x01\0\r\n\r\n", "A" * 9000])
+async def test_a_request_that_is_none_is_no_failure_of_the_node(
+    sent: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    context = plugin_context(tmp_path, settings(port=(port := free_port())))
+    async with asyncio.timeout(10), LocalPublisher.open(context):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent.encode())
+        assert (await reader.read()).startswith(b"HTTP/1.0 400 ")
+        writer.close()
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 async def status_of(base: str, path: str) -> int:
     """Send a path as it is, which a client library would tidy up first."""
     host, _, port = base.removeprefix("http://").partition(":")
