@@ -142,8 +142,10 @@ def _label_reason(node: NodeView, wanted: Requirements) -> str:
     if matches(wanted.constraints, node.labels):
         return ""
     # Only what is asked for, so that nodes that differ elsewhere count as one reason.
-    asked = sorted({item.key for item in wanted.constraints} & node.labels.keys())
-    labels = " ".join(f"{key}={node.labels[key]}" for key in asked)
+    labels = ", ".join(
+        f"{key}={node.labels[key]}" if key in node.labels else f"{key} (not set)"
+        for key in sorted({item.key for item in wanted.constraints})
+    )
     required = ", ".join(format_requirement(item) for item in wanted.constraints)
     return f"labels [{labels}] don't match required selectors [{required}]"
 

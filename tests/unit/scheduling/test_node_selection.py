@@ -21,6 +21,7 @@ from tests.support.records import (
 )
 
 EUROPE = LabelSelectorRequirement(key="region", operator="=", values=["eu"])
+WITH_GPU = LabelSelectorRequirement(key="gpu", operator="=", values=["yes"])
 RATHER_FAST = LabelSelectorRequirement(key="favour_disk", operator="=", values=["fast"])
 
 
@@ -55,6 +56,17 @@ def test_a_constraint_that_no_node_meets_is_told_with_the_labels_there_are() -> 
     assert job is not None
     assert job.state.state_type is JobState.FAILED
     assert "labels [region=us] don't match required selectors [region" in job.state.message
+
+
+def test_labels_that_a_node_lacks_are_told_as_well() -> None:
+    decided = plan(make_job(constraints=[EUROPE, WITH_GPU]), make_node("n-1", labels={"gpu": "no"}))
+
+    assert decided.changes is not None
+    job = decided.changes.job
+    assert job is not None
+    assert (
+        "labels [gpu=no, region (not set)] don't match required selectors [region=eu, gpu=yes]"
+    ) in job.state.message
 
 
 def test_a_favour_prefers_and_never_rules_out() -> None:
