@@ -13,7 +13,7 @@ from bacalhau.lib.units import parse_bytes
 from bacalhau.models.decode import decode_params, ignored_params
 from bacalhau.models.problems import Problem
 from bacalhau.models.specs.s3 import S3SourceParams, source_problems
-from bacalhau.models.specs.s3_partition import partition_warnings
+from bacalhau.models.specs.s3_partition import PartitionType, partition_warnings
 from bacalhau.ports import WHOLE, Fetched
 from bacalhau.s3.access import reach
 from bacalhau.s3.checksums import ExpectedChecksum, format_digest
@@ -229,6 +229,8 @@ def _warnings(params: S3SourceParams) -> Iterator[str]:
     if is_single(params.key):
         if params.filter:
             yield f'Filter is ignored, because "{params.key}" is a single object'
+        if params.partition.kind is not PartitionType.NONE:
+            yield f'Partition gives "{params.key}", a single object, to one execution alone'
         checksum = params.checksum_sha256
         if checksum and ExpectedChecksum(checksum).digest is None:
             yield "ChecksumSHA256 is no SHA-256 in base64 or hexadecimal; it is compared as a text"

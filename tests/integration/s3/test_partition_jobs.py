@@ -107,6 +107,22 @@ def test_p05b_empty_part(env: Env, served: S3Objects) -> None:
     assert history.count("b/: no object of 8 belongs to partition 1 (of 0 to 1)") == 1
 
 
+@shows("P05c", "one object for two executions: told at once, and by who gets none", Server.SWIFT)
+def test_p05c_single_object(env: Env, served: S3Objects) -> None:
+    env.start_node("-c", "Engines.Disabled=docker")
+    params = {"Bucket": served.bucket(EIGHT), "Key": "b/0.txt", "Endpoint": served.endpoint}
+    name = document(env, "batch", 2, {**params, "Partition": {"Type": "object"}})
+    result = env.cli("job", "run", "--show-warnings", name)
+    assert 'Partition gives "b/0.txt", a single object, to one execution alone' in (
+        result.stdout + result.stderr
+    )
+    job, executions = ended(env, result)
+    assert job.state.state_type is JobState.COMPLETED, job.state.message
+    assert sorted(len(names) for names in completed(executions).values()) == [0, 1]
+    history = env.cli("job", "history", job.id, "--wide").stdout
+    assert history.count("b/0.txt: no object of 1 belongs to partition") == 1
+
+
 TYPES = {
     "object": [],
     "regex": [r"opt=partition-pattern=(\d)\.txt"],

@@ -62,6 +62,10 @@ def test_wrong_type_names_the_field() -> None:
     [
         ({"Key": "k", "Foo": 1}, 'ignores the unknown parameter "Foo"'),
         ({"Key": "k", "Filter": "["}, 'Filter is ignored, because "k" is a single object'),
+        (
+            {"Key": "k", "Partition": {"Type": "object"}},
+            'Partition gives "k", a single object, to one execution alone',
+        ),
         ({"Key": "p/", "VersionID": "v"}, 'VersionID is ignored, because "p/" is a prefix'),
         ({"Key": "p/", "ChecksumSHA256": "x"}, "ChecksumSHA256 is ignored"),
         ({"Key": "k", "ChecksumSHA256": "x"}, "it is compared as a text"),
@@ -102,6 +106,10 @@ def test_warnings(params: dict[str, Any], warning: str) -> None:
 )
 def test_partitions_that_are_in_order(partition: dict[str, Any] | None) -> None:
     assert check(Bucket="b", Partition=partition) == []
+
+
+def test_a_single_object_without_a_partition_is_in_order() -> None:
+    assert check(Bucket="b", Key="k", Partition={"Type": "none"}) == []
 
 
 def test_parameters_as_the_command_line_writes_them() -> None:
