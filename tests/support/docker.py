@@ -366,11 +366,20 @@ def _registry(*lines: str) -> Iterator[str]:
                 process.terminate()
 
 
-def publish_foreign_image(registry: str, repository: str, tag: str, platform: str) -> None:
-    """Put an image into a registry that says it is for some platform; it has no content."""
+def publish_foreign_image(
+    registry: str, repository: str, tag: str, platform: str, content: bytes = b""
+) -> None:
+    """Put an image into a registry that says it is for some platform.
+
+    It has one layer, with ``content`` in one file, or nothing.
+    """
     system, architecture = platform.split("/")
     archive = io.BytesIO()
-    tarfile.open(fileobj=archive, mode="w").close()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        if content:
+            entry = tarfile.TarInfo("content")
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
     layer = archive.getvalue()
     config = json.dumps(
         {

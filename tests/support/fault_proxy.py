@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
 BUSY = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_TLS = b"\x16"
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,20 @@ class FaultProxy:
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
     _handlers: set[asyncio.Task[None] | None] = field(default_factory=set)
 
+    @property
+    def open_connections(self) -> int:
+        """How many requests are being answered."""
+        return len(self._handlers)
+
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection of a client, one request."""
         self._handlers.add(asyncio.current_task())
         self._open.add(writer)
         try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            first = await reader.readexactly(1)
+            if first == _TLS:
+                return  # As a server does that has no TLS: clients then try without.
+            head = (first + await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             self.requests.append(head)
             await self._answer(head, self.judge(head), reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):

@@ -221,8 +221,11 @@ async def stream(
     *,
     params: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
+    timeout: aiohttp.ClientTimeout = STREAM_TIMEOUT,
 ) -> AsyncIterator[aiohttp.ClientResponse]:
     """Make a request whose answer is read as it comes, in bytes.
+
+    Leaving the block ends the connection, which breaks off what the daemon does for the request.
 
     aiodocker decodes output as text and drops what is not; results must be exact.
 
@@ -234,7 +237,7 @@ async def stream(
         docker.api_version = "v" + str((await docker.version())["ApiVersion"])
     url = f"{docker.docker_host}/{docker.api_version}/{path}"
     async with docker.session.request(
-        method, url, params=params, headers=headers, timeout=STREAM_TIMEOUT
+        method, url, params=params, headers=headers, timeout=timeout
     ) as response:
         if not response.ok:
             text = await response.text()

@@ -132,24 +132,27 @@ class Images:
 
     async def _pull(self, image: str, platform: str) -> None:
         reference = _reference(image)
+        headers = await self._login_headers(reference)
+        params = {"fromImage": str(reference), "platform": platform}
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=CONNECT_SECONDS, sock_read=_NO_PROGRESS_SECONDS
         )
-        login = await self._logins.of(reference.registry)
         told_at = self._clock.monotonic()
+        # aiodocker would leave the connection open when it is cancelled, and so the daemon at work.
         with translated(f'pull the image "{image}"', lambda exc: image_error(exc, image)):
-            progress = self._docker.images.pull(  # type: ignore[call-overload]
-                str(reference),
-                tag="",  # It is part of the reference.
-                auth=login,
-                platform=platform,
-                stream=True,
-                timeout=timeout,  # More than its annotation says is understood.
-            )
-            async for step in progress:
-                if self._clock.monotonic() - told_at >= _PROGRESS_SECONDS:
-                    told_at = self._clock.monotonic()
-                    _log.info("image_pull", image=image, **_told(step))
+            async with stream(
+                self._docker,
+                "POST",
+                "images/create",
+                params=params,
+                headers=headers,
+                timeout=timeout,
+            ) as response:
+                async for line in response.content:
+                    step = _step(line)
+                    if self._clock.monotonic() - told_at >= _PROGRESS_SECONDS:
+                        told_at = self._clock.monotonic()
+                        _log.info("image_pull", image=image, **_told(step))
 
     async def _local_within(self, image: str, seconds: float | None) -> str:
         try:
@@ -175,11 +178,7 @@ class Images:
 
     async def _ask_registry(self, image: str) -> tuple[str, ...]:
         reference = _reference(image)
-        headers = {}
-        if login := await self._logins.of(reference.registry):
-            payload = {**login, "serveraddress": reference.registry}
-            encoded = base64.urlsafe_b64encode(json.dumps(payload).encode())
-            headers["X-Registry-Auth"] = encoded.decode()
+        headers = await self._login_headers(reference)
         action = f'ask the registry for the image "{image}"'
         with translated(action, lambda exc: image_error(exc, image)):
             async with (
@@ -189,6 +188,14 @@ class Images:
                 ) as response,
             ):
                 return _platforms(await response.json())
+
+    async def _login_headers(self, reference: Reference) -> dict[str, str]:
+        login = await self._logins.of(reference.registry)
+        if not login:
+            return {}
+        payload = {**login, "serveraddress": reference.registry}
+        encoded = base64.urlsafe_b64encode(json.dumps(payload).encode())
+        return {"X-Registry-Auth": encoded.decode()}
 
 
 class _Memory:
@@ -230,6 +237,19 @@ def _platforms(answer: Mapping[str, Any]) -> tuple[str, ...]:
         for each in answer.get("Platforms") or ()
     )
     return tuple(dict.fromkeys(each for each in found if each != _UNKNOWN))
+
+
+def _step(line: bytes) -> dict[str, Any]:
+    """Read a line of what the daemon tells of a pull.
+
+    Raises:
+        DockerError: it says that the pull has failed.
+    """
+    step: dict[str, Any] = json.loads(line)
+    if "error" in step or "errorDetail" in step:
+        detail = step.get("errorDetail") or {}
+        raise aiodocker.DockerError(0, str(detail.get("message") or step.get("error")))
+    return step
 
 
 def _told(step: Mapping[str, Any]) -> dict[str, str]:
