@@ -43,8 +43,9 @@ complete -o nosort -F _@FUNCTION@_complete @NAME@
 _ZSH = r"""#compdef @NAME@
 # Completion of @NAME@ for zsh
 _@FUNCTION@() {
-    local line value text directive=0
+    local program=${(Q)words[1]} line value text directive=0
     local -a candidates options
+    program=${program/#\~\//$HOME/}
     while IFS= read -r line; do
         if [[ $line =~ '^:[0-9]+$' ]]; then
             directive=${line#:}
@@ -55,7 +56,7 @@ _@FUNCTION@() {
         [[ $line == *$'\t'* ]] && text=${line#*$'\t'}
         value=${value//:/\\:}
         candidates+=("$value${text:+:$text}")
-    done < <("${(Q)words[1]}" @REQUEST@ "${(@Q)words[2,CURRENT]}" 2>/dev/null)
+    done < <("$program" @REQUEST@ "${(@Q)words[2,CURRENT]}" 2>/dev/null)
     [[ $words[CURRENT] == --*=* ]] && compset -P '*='
     (( directive & 2 )) && options=(-S '')
     if (( ${#candidates} )); then
@@ -78,7 +79,8 @@ function __@FUNCTION@_complete
     set -l flag (string match -r -- '^--[^=]*=' "$current")
     set -l directive 0
     set -l candidates
-    for line in (command $words[1] @REQUEST@ $words[2..-1] "$current" 2>/dev/null)
+    set -l program (string replace -r -- '^~/' "$HOME/" $words[1])
+    for line in (command $program @REQUEST@ $words[2..-1] "$current" 2>/dev/null)
         if string match -qr '^:\d+$' -- $line
             set directive (string sub -s 2 -- $line)
         else
