@@ -32,7 +32,7 @@ from bacalhau.compute.directories import (
 )
 from bacalhau.compute.log_file import LogReader
 from bacalhau.compute.output import FILE_NAMES, FileSink
-from bacalhau.lib.files import write_atomically
+from bacalhau.lib.files import check_room, write_atomically
 from bacalhau.models import ExecutionID, RunOutput
 from bacalhau.ports import Stream
 from bacalhau.ports.workspace import TaskFiles
@@ -182,6 +182,8 @@ class DiskWorkspace:
             for name in FILE_NAMES.values():
                 (results / name).touch(0o644)
             write_atomically(results / "exitCode", str(exit_code).encode())
+            # The store would wait for room, and the results, which take it, for the store.
+            check_room(results.parent)
 
     async def results(self, execution: Execution) -> Path | None:
         """Return the results directory of a collected execution."""

@@ -6,6 +6,9 @@ import os
 import tempfile
 from pathlib import Path
 
+ROOM_BYTES = 2**18
+"""What a disk should still take for others to note what has happened."""
+
 
 def write_atomically(path: Path, data: bytes, mode: int = 0o644, *, is_synced: bool = True) -> None:
     """Replace a file's content. ``mode`` is applied whatever the umask says.
@@ -40,3 +43,16 @@ def sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def check_room(directory: Path) -> None:
+    """See that the disk of a directory takes ``ROOM_BYTES`` more; nothing is left there.
+
+    That is tried: what counts as free may be kept for others, or beyond a quota.
+
+    Raises:
+        OSError: it does not take so much.
+    """
+    with tempfile.TemporaryFile(dir=directory) as file:
+        file.write(bytes(ROOM_BYTES))
+        file.flush()

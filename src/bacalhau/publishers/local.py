@@ -13,6 +13,7 @@ from aiohttp import http_exceptions, web
 
 from bacalhau.errors import Code, UserError
 from bacalhau.lib.addresses import is_loopback, resolve_address
+from bacalhau.lib.files import check_room
 from bacalhau.lib.listener import HEAD_SECONDS, open_listeners
 from bacalhau.lib.threads import run_until_stopped
 from bacalhau.models import SpecConfig
@@ -20,6 +21,7 @@ from bacalhau.ports import Published
 from bacalhau.publishers._results import (
     ARCHIVE_SUFFIX,
     archive_name,
+    on_disk,
     pack,
     part_path,
     prepare_directory,
@@ -30,8 +32,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from pathlib import Path
 
+    from bacalhau.lib.stopping import Stopped
     from bacalhau.models import Execution
-    from bacalhau.ports import PluginContext
+    from bacalhau.ports import PluginContext, PublishedFile
 
 COMPONENT = "LocalPublisher"
 _ADDRESS_KEY = "Publishers.Types.Local.Address"
@@ -76,13 +79,23 @@ class LocalPublisher:
         part = part_path(self._directory, name)
         try:
             files = await run_until_stopped(
-                self._executor, partial(pack, execution, results, part, COMPONENT)
+                self._executor, partial(_pack, execution, results, part)
             )
             part.replace(self._directory / name)
         finally:
             part.unlink(missing_ok=True)
         spec = SpecConfig(type="urlDownload", params={"URL": f"{self._base_url}/{name}"})
         return Published(spec=spec, files=files)
+
+
+def _pack(
+    execution: Execution, results: Path, part: Path, is_stopped: Stopped
+) -> tuple[PublishedFile, ...]:
+    files = pack(execution, results, part, COMPONENT, is_stopped)
+    with on_disk("kept", COMPONENT):
+        # The end of the execution could not be stored otherwise, and results wait for that.
+        check_room(part.parent)
+    return files
 
 
 def _host(address: str) -> str:

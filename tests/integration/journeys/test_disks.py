@@ -14,15 +14,18 @@ import pytest
 
 from bacalhau.errors import TransientError
 from bacalhau.models import JobState, JobType, ResultPath, SpecConfig, Task
+from bacalhau.publishers.local import LocalPublisher
+from bacalhau.testing.contracts.publisher import execution_with, write_results
 from tests.integration.journeys.test_restarts import has_printed, make_job, state_of, wasm_task
 from tests.support.docker import unavailable
-from tests.support.engines import compile_text
+from tests.support.engines import compile_text, plugin_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from bacalhau.client import Client
+    from bacalhau.config.keys import Value
     from tests.support.env import Env
 
 DISK_BYTES = 16 * 2**20
@@ -64,6 +67,22 @@ HUNGRY = """(module
         (i32.eqz (call $fd_write (i32.load (i32.const 12))
           (i32.const 0) (i32.const 1) (i32.const 8)))))))"""
 """A module that writes zeros into its result path, 4 KiB at a time, until there is no room."""
+
+
+def nearly(pages: int) -> str:
+    """The same, which leaves that many pages free at its end."""
+    text = HUNGRY.replace(
+        '  (memory (export "memory") 1)',
+        """  (import "wasi_snapshot_preview1" "fd_filestat_set_size"
+    (func $set_size (param i32 i64) (result i32)))
+  (memory (export "memory") 1)""",
+    )
+    text = text.replace("(local $directory i32)", "(local $directory i32) (local $size i64)")
+    written = "(local.set $size (i64.add (local.get $size) (i64.const 4096)))"
+    text = text.replace("      (br_if $as_long", f"      {written}\n      (br_if $as_long")
+    # What was counted last was not written.
+    trim = f"(i64.sub (local.get $size) (i64.const {4096 * (pages + 1)}))"
+    return f"{text[:-2]}\n    (drop (call $set_size (i32.load (i32.const 12)) {trim}))))"
 
 
 @pytest.fixture
@@ -206,6 +225,43 @@ def test_results_that_fill_the_disk_make_room_for_their_end(env: Env, disk: Path
         later = client.submit(make_job(JobType.BATCH, wasm_task(*SHORT))).job_id
         wait_completed(env, client, [later])
     assert "Traceback" not in node.log.read_text()
+
+
+@pytest.mark.parametrize("pages", [1, 9, 100])
+def test_results_that_nearly_fill_the_disk_end_as_well(env: Env, disk: Path, pages: int) -> None:
+    """They fitted to the last page; the records of their end did not."""
+    node = env.start_node(*FLAGS, data=disk / "node")
+    hungry = Task(
+        name="main",
+        engine=engine_of(nearly(pages)),
+        publisher=SpecConfig(type="local"),
+        result_paths=[ResultPath(name="outputs", path="/outputs")],
+    )
+    with env.client() as client:
+        job = client.submit(make_job(JobType.BATCH, hungry)).job_id
+        env.wait_until(lambda: client.job(job).job.is_terminal, "the hungry job ends", seconds=60)
+        later = client.submit(make_job(JobType.BATCH, wasm_task(*SHORT))).job_id
+        wait_completed(env, client, [later])
+    assert "Traceback" not in node.log.read_text()
+
+
+async def test_an_archive_that_nearly_fills_the_disk_is_not_kept(
+    disk: Path, tmp_path: Path
+) -> None:
+    spec = SpecConfig(type="local")
+    port: dict[str, Value] = {"Publishers.Types.Local.Port": 0}
+    large = {"stdout": os.urandom(DISK_BYTES - 100 * 1024)}
+    async with LocalPublisher.open(plugin_context(disk, port)) as publisher:
+        with pytest.raises(TransientError) as caught:
+            await publisher.publish(
+                execution_with(spec, "e-1"), write_results(tmp_path / "large", large)
+            )
+        assert caught.value.code == "DiskError"
+        assert caught.value.message == "the results cannot be kept: No space left on device"
+        small = write_results(tmp_path / "small", {"stdout": b"hello"})
+        await publisher.publish(execution_with(spec, "e-2"), small)
+    kept = [path.name for path in disk.rglob("*") if path.is_file()]
+    assert kept == ["e-2.tar.gz"]
 
 
 def test_a_node_starts_on_a_full_disk_and_works_when_there_is_room(env: Env, disk: Path) -> None:
