@@ -24,12 +24,14 @@ _IDLE = '(module $idle (memory (export "memory") 1) (func $start (export "_start
 
 
 @cache
-def wasm_job() -> bytes:
-    """Return a request for a module that ends at once."""
+def wasm_job(count: int = 1) -> bytes:
+    """Return a request for a module that ends at once, to be run ``count`` times."""
     module = base64.b64encode(wasmtime.wat2wasm(_IDLE)).decode()
     source = {"Type": "inline", "Params": {"URL": f"data:application/wasm;base64,{module}"}}
     entry = {"Source": source, "Target": ""}
-    return _request({"Type": "wasm", "Params": {"EntryModule": entry, "Entrypoint": "_start"}})
+    return _request(
+        {"Type": "wasm", "Params": {"EntryModule": entry, "Entrypoint": "_start"}}, count=count
+    )
 
 
 def docker_job(image: str, cpu: str = "") -> bytes:
@@ -38,7 +40,7 @@ def docker_job(image: str, cpu: str = "") -> bytes:
     return _request({"Type": "docker", "Params": params}, cpu)
 
 
-def _request(engine: dict[str, Any], cpu: str = "") -> bytes:
+def _request(engine: dict[str, Any], cpu: str = "", count: int = 1) -> bytes:
     task: dict[str, Any] = {
         "Name": "main",
         "Engine": engine,
@@ -46,7 +48,7 @@ def _request(engine: dict[str, Any], cpu: str = "") -> bytes:
         "Resources": {"CPU": cpu} if cpu else {},
         "Timeouts": {"QueueTimeout": _QUEUE_SECONDS},
     }
-    job = {"Type": "batch", "Namespace": "default", "Count": 1, "Tasks": [task]}
+    job = {"Type": "batch", "Namespace": "default", "Count": count, "Tasks": [task]}
     return json.dumps({"Job": job}).encode()
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 JOBS = 1_000
 ROUNDS = 4
+FEW, MANY = 300, 3_000
+"""How many executions a job has to see what each costs."""
 DOCKER_JOBS = 60
 DOCKER_CPU = "100m"
 SETTLE_SECONDS = 1.0
@@ -52,6 +54,7 @@ def measure() -> list[Row]:
     return [
         *_accepting_rows(accepting),
         *_round_rows(rounds),
+        _counted_row(),
         *_docker_rows(),
         _memory_row(rounds),
     ]
@@ -132,6 +135,25 @@ def _round_rows(rounds: dict[str, list[Round]]) -> list[Row]:
         row("small WebAssembly jobs, end to end", "/s", "ended", "67-91 /s", Goal(">=", 300)),
         row("CPU of the server for 1,000 jobs", "s", "cpu", "14.1-15.6 s"),
     ]
+
+
+def _counted_row() -> Row:
+    with running(OURS) as server:
+        few, many = [asyncio.run(_counted(server.port, count)) for count in (FEW, MANY)]
+    return Row(
+        what=f"executions of one job of {MANY:,}",
+        figure=many,
+        unit="/s",
+        beside=Beside(f"of one job of {FEW}", few),
+        goal=Goal(">=", 0.8, of_ratio=True),
+    )
+
+
+async def _counted(port: int, count: int) -> float:
+    started = time.perf_counter()
+    submitted = await submit(port, wasm_job(count), 1)
+    await completed(port, submitted.ids)
+    return count / (time.perf_counter() - started)
 
 
 def _docker_rows() -> list[Row]:
