@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import fcntl
 import hashlib
 import json
@@ -15,6 +14,7 @@ import pytest
 from bacalhau.client.fetch import ATTEMPTS
 from bacalhau.client.results import file_name
 from bacalhau.errors import ConflictError, NotFoundError, UserError
+from bacalhau.lib.digests import format_digest
 from bacalhau.lifecycle.changes import JobChanges, ProvenanceDraft
 from bacalhau.models import SpecConfig
 from bacalhau.models.provenance import FileRecord, OutputRecord
@@ -24,7 +24,7 @@ from tests.support.jobs import finished_execution, finished_job
 from tests.support.results import archive, content, download, links, tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.support.cli import Outcome, ServedApi
@@ -221,11 +221,14 @@ class TestLayout:
         assert name.endswith("_report.txt")
         assert text == "text"
 
+    @pytest.mark.parametrize(
+        "written", [format_digest, bytes.hex, lambda digest: f"0x{digest.hex()}"]
+    )
     def test_signed_links_are_checked_against_the_checksum(
-        self, files: Files, tmp_path: Path
+        self, files: Files, tmp_path: Path, written: Callable[[bytes], str]
     ) -> None:
         content = files.content["/k.tar.gz"] = archive(stdout="1")
-        digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
+        digest = written(hashlib.sha256(content).digest())
         good = SpecConfig(
             type="s3PreSigned",
             params={

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bacalhau.client.requests import Page
 from bacalhau.client.results import Content, is_clean
 from bacalhau.errors import BacalhauError
+from bacalhau.lib.digests import parse_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,7 @@ def published_contents(client: Client, job_id: str, count: int) -> list[tuple[Co
         return None
     listed = [
         tuple(
-            Content(path=file.path, size_bytes=file.size_bytes, digest=_digest(file.sha256))
+            Content(path=file.path, size_bytes=file.size_bytes, digest=parse_digest(file.sha256))
             for file in each.files
         )
         for each in records
@@ -47,10 +48,3 @@ def _outputs(client: Client, job_id: str) -> Iterator[OutputRecord]:
         token = page.next_token
         if not token:
             return
-
-
-def _digest(text: str) -> bytes | None:
-    try:
-        return bytes.fromhex(text) or None
-    except ValueError:
-        return None

@@ -16,6 +16,7 @@ from bacalhau.client.failures import COMPONENT
 from bacalhau.client.partial import PARTIAL_SUFFIXES
 from bacalhau.client.web import split_url
 from bacalhau.errors import Code, UserError
+from bacalhau.lib.digests import parse_digest
 from bacalhau.lib.paths import clean_relative
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def file_name(url: str) -> str:
 def tree_of(
     name: str, entries: Sequence[tuple[str, int | None, str, Address]], where: str
 ) -> Result:
-    """Return a result of many files from (path, size, hexadecimal SHA-256, address).
+    """Return a result of many files from (path, size, SHA-256 as a text, address).
 
     Raises:
         UserError: code ``DamagedResult``: a path leads elsewhere, stands there twice, or is both a
@@ -224,24 +225,17 @@ def _tree(name: str, params: dict[str, Any], source: dict[str, Any]) -> Result:
 
 
 def published_digest(text: object) -> bytes | None:
-    """Read a SHA-256 in base64 or hexadecimal; None for one of a multipart upload's parts."""
-    from binascii import Error, a2b_base64
-
+    """Read the SHA-256 that a result has; None for one of a multipart upload's parts."""
     if not isinstance(text, str) or not text or "-" in text:
         return None
-    try:
-        if len(text) == 64:
-            return bytes.fromhex(text)
-        return a2b_base64(text, strict_mode=True)
-    except (ValueError, Error):
-        return b""  # no file has this one
+    return parse_digest(text) or b""  # no file has this one
 
 
 def _digest(path: str, text: str, where: str) -> bytes | None:
     if not text:
         return None
-    digest = published_digest(text)
-    if digest is None or len(digest) != 32:
+    digest = parse_digest(text)
+    if digest is None:
         raise _hostile(where, f'"{path}" has a SHA256 that is none: {text!r}')
     return digest
 

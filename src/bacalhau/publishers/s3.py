@@ -11,6 +11,7 @@ import msgspec
 
 from bacalhau.errors import BacalhauError, Code, ValidationError
 from bacalhau.lib.budget import ByteBudget
+from bacalhau.lib.digests import format_digest
 from bacalhau.lib.threads import run_until_stopped
 from bacalhau.models import SpecConfig
 from bacalhau.models.decode import decode_params, unknown_params
@@ -26,7 +27,6 @@ from bacalhau.publishers._results import (
     prepare_directory,
 )
 from bacalhau.s3.access import reach
-from bacalhau.s3.checksums import format_digest
 from bacalhau.s3.client import S3Client
 from bacalhau.s3.endpoints import DEFAULT_REGION, locate
 from bacalhau.s3.failures import PLACE_HINTS, Subject, explained, refuse_params

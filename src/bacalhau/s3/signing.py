@@ -16,13 +16,13 @@ import msgspec
 import structlog
 
 from bacalhau.errors import BacalhauError
+from bacalhau.lib.digests import parse_digest
 from bacalhau.lib.parallel import in_parallel
 from bacalhau.lib.threads import run_to_end
 from bacalhau.models import SpecConfig
 from bacalhau.models.decode import decode_params
 from bacalhau.models.specs.s3 import S3Params, S3PublisherParams
 from bacalhau.s3.access import reach
-from bacalhau.s3.checksums import parse_digest
 from bacalhau.s3.client import Call
 from bacalhau.s3.failures import UNLISTED_HINT, Subject, explained
 from bacalhau.s3.manifest import LIMIT_BYTES, NAME, Manifest, decode_manifest

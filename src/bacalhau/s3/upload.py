@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 from bacalhau.lib.archives import open_regular
 from bacalhau.lib.budget import ByteBudget
+from bacalhau.lib.digests import format_digest
 from bacalhau.lib.parallel import in_parallel
 from bacalhau.lib.readable import readable
 from bacalhau.lib.threads import run_to_end
-from bacalhau.s3.checksums import format_digest
 from bacalhau.s3.client import ATTEMPTS, Call
 from bacalhau.s3.responses import (
     MalformedResponseError,

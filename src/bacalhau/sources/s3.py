@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bacalhau.errors import BacalhauError, Code, UserError
+from bacalhau.lib.digests import format_digest
 from bacalhau.lib.pattern import PatternError, compile_pattern
 from bacalhau.lib.units import parse_bytes
 from bacalhau.models.decode import decode_params, ignored_params
@@ -16,7 +17,7 @@ from bacalhau.models.specs.s3 import S3SourceParams, source_problems
 from bacalhau.models.specs.s3_partition import PartitionType, partition_warnings
 from bacalhau.ports import WHOLE, Fetched
 from bacalhau.s3.access import reach
-from bacalhau.s3.checksums import ExpectedChecksum, format_digest
+from bacalhau.s3.checksums import ExpectedChecksum
 from bacalhau.s3.client import S3Client
 from bacalhau.s3.endpoints import DEFAULT_REGION, Style, has_scheme, locate
 from bacalhau.s3.failures import PLACE_HINTS, Subject, explained, refuse_params

@@ -16,8 +16,8 @@ from bacalhau.client.results import read_results
 from bacalhau.config import Settings
 from bacalhau.errors import Code, ForbiddenError, NotFoundError, UserError
 from bacalhau.lib.clock import SystemClock
+from bacalhau.lib.digests import format_digest
 from bacalhau.models import SpecConfig
-from bacalhau.s3.checksums import format_digest
 from tests.support.results import archive, tree
 
 if TYPE_CHECKING:

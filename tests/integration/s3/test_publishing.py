@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bacalhau.errors import BacalhauError, ForbiddenError, NotFoundError
+from bacalhau.lib.digests import format_digest
 from bacalhau.models import SpecConfig
 from bacalhau.publishers.s3 import S3Publisher
-from bacalhau.s3.checksums import format_digest
 from bacalhau.sources.s3 import S3Source
 from bacalhau.testing.contracts.publisher import execution_with, write_results
 from tests.support.engines import plugin_context

@@ -17,10 +17,10 @@ from structlog.testing import capture_logs
 
 from bacalhau.errors import UserError
 from bacalhau.lib.clock import SystemClock
+from bacalhau.lib.digests import format_digest
 from bacalhau.models import Execution, SpecConfig
 from bacalhau.publishers.s3 import S3Publisher
 from bacalhau.s3 import signing
-from bacalhau.s3.checksums import format_digest
 from bacalhau.s3.client import S3Client
 from bacalhau.s3.signing import S3ResultSigner
 from bacalhau.testing.contracts.publisher import execution_with, write_results
