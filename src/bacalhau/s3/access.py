@@ -9,7 +9,6 @@ from bacalhau.s3.client import Bucket
 from bacalhau.s3.credentials import default_endpoint
 from bacalhau.s3.endpoints import Style, locate
 from bacalhau.s3.failures import UNLISTED_HINT, Subject
-from bacalhau.s3.keys import BAD_REQUEST
 
 if TYPE_CHECKING:
     from bacalhau.s3.client import S3Client
@@ -59,7 +58,7 @@ async def reach(
     except ValueError as exc:
         raise UserError(
             str(exc),
-            code=BAD_REQUEST,
+            code=Code.S3_BAD_REQUEST,
             component=subject.component,
             hint="correct Endpoint, Region or AddressingStyle, or AWS_ENDPOINT_URL_S3 on the node",
         ) from exc
@@ -79,4 +78,4 @@ def _is_trusted(client: S3Client, subject: Subject) -> bool:
     try:
         return client.trusted.include(subject.endpoint)
     except ValueError as exc:
-        raise UserError(str(exc), code=BAD_REQUEST, component=subject.component) from exc
+        raise UserError(str(exc), code=Code.S3_BAD_REQUEST, component=subject.component) from exc

@@ -10,36 +10,15 @@ from urllib.parse import urlsplit
 
 from bacalhau.lib.outbound import guarded_socket
 from bacalhau.lib.threads import run_to_end
-from bacalhau.s3.lane import Lane, request
+from bacalhau.s3.lane import Lane
 from bacalhau.s3.pipe import Pipe
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from bacalhau.s3.client import Call, S3Client
     from bacalhau.s3.endpoints import Location
 
 THREADS = 32
-
-
-FAILURES_IN_A_ROW = 8
-"""A server that answers in its own way so often is left to the general way."""
-
-
-async def direct_request(client: S3Client, call: Call) -> tuple[Location, bytes] | None:
-    """Return where a request goes, and its bytes; None when it goes through a proxy.
-
-    Raises:
-        UserError: the credentials of this node are broken.
-        OddAnswerError: it has a header that cannot be sent.
-        ForbiddenAddressError: no job may reach the server.
-    """
-    location, url, headers = await client.prepare(call)
-    if client.has_proxy(location):
-        return None
-    place = urlsplit(location.base)
-    headers.setdefault("Host", place.netloc)
-    return location, request(url[len(place.scheme) + 3 + len(place.netloc) :], headers)
 
 
 class DirectWays:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from bacalhau.errors import Code, UserError
 from bacalhau.lib.paths import clean_relative
 from bacalhau.ports import PlannedObject
@@ -17,23 +15,10 @@ from bacalhau.ports import PlannedObject
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from bacalhau.s3.responses import ListedObject
+
 COMPONENT = "S3InputSource"
-BAD_REQUEST = Code.S3_BAD_REQUEST
 ROOT = "."
-
-
-class ListedObject(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One entry of a bucket. ``size_bytes`` is None where the server does not tell it."""
-
-    key: str
-    size_bytes: int | None
-    etag: str = ""
-    version: str = ""
-
-    @property
-    def is_marker(self) -> bool:
-        """True for an object that stands for a directory."""
-        return self.key.endswith("/")
 
 
 def is_single(key: str) -> bool:
@@ -125,7 +110,7 @@ def _directories(placed: Iterable[tuple[str, ListedObject]]) -> Iterator[str]:
 def _error(message: str) -> UserError:
     return UserError(
         message,
-        code=BAD_REQUEST,
+        code=Code.S3_BAD_REQUEST,
         component=COMPONENT,
         hint="rename the object, or choose others with Key and Filter",
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bacalhau.lib.outbound import ForbiddenAddressError
-from bacalhau.s3.direct import FAILURES_IN_A_ROW, direct_request
 from bacalhau.s3.lane import OddAnswerError
+from bacalhau.s3.prepared import DirectRequests
 
 if TYPE_CHECKING:
     from bacalhau.s3.client import Call, S3Client
@@ -15,16 +15,13 @@ if TYPE_CHECKING:
 
 
 class Lanes:
-    """Lanes that are opened as they are needed, as many as are in use at once.
-
-    A server that answers in its own way several times in a row is left to the general way.
-    """
+    """Lanes that are opened as they are needed, as many as are in use at once."""
 
     def __init__(self, client: S3Client) -> None:
-        self._client = client
+        self._direct = client.direct
+        self._requests = DirectRequests(client)
         self._idle: list[Lane] = []
         self._location: Location | None = None
-        self._failures = 0
 
     async def get(self, call: Call, size_bytes: int) -> Answer | None:
         """Return the answer to a request; None when it has to be made in the general way.
@@ -32,27 +29,20 @@ class Lanes:
         Raises:
             UserError: the credentials of this node are broken.
         """
-        if self._failures >= FAILURES_IN_A_ROW:
-            return None
-        try:
-            found = await direct_request(self._client, call)
-        except OddAnswerError:
-            self._failures += 1
-            return None
+        found = await self._requests.prepare(call)
         if found is None:
-            self._failures = FAILURES_IN_A_ROW
             return None
         location, head = found
         if location is not self._location:  # another region, maybe another host
             self.close()
             self._location = location
         try:
-            lane = self._take() or await self._client.direct.open_lane(location)
+            lane = self._take() or await self._direct.open_lane(location)
             answer = await lane.get(head, size_bytes)
         except (OSError, TimeoutError, OddAnswerError, ForbiddenAddressError):
-            self._failures += 1
+            self._requests.note(is_answered=False)
             return None
-        self._failures = 0
+        self._requests.note(is_answered=True)
         if lane.is_open and location is self._location:
             self._idle.append(lane)
         else:

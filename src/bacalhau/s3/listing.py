@@ -11,15 +11,8 @@ from bacalhau.lib.pattern import Pattern, PatternError, compile_pattern
 from bacalhau.lib.threads import run_to_end
 from bacalhau.ports import InputPlan
 from bacalhau.s3.checksums import ExpectedChecksum
-from bacalhau.s3.keys import (
-    BAD_REQUEST,
-    COMPONENT,
-    ListedObject,
-    is_single,
-    listing_prefix,
-    plan_layout,
-)
-from bacalhau.s3.responses import MalformedResponseError, ServiceError
+from bacalhau.s3.keys import COMPONENT, is_single, listing_prefix, plan_layout
+from bacalhau.s3.responses import ListedObject, MalformedResponseError, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -119,7 +112,7 @@ async def _plan_prefix(
     except PatternError as exc:
         raise UserError(
             f"invalid regex pattern: {exc}",
-            code=BAD_REQUEST,
+            code=Code.S3_BAD_REQUEST,
             component=COMPONENT,
             fields=["Params.Filter"],
         ) from exc
@@ -133,7 +126,7 @@ async def _plan_prefix(
         if len(objects) > max_objects:
             raise UserError(
                 f"s3://{params.bucket}/{params.key} has more than {max_objects} objects",
-                code=BAD_REQUEST,
+                code=Code.S3_BAD_REQUEST,
                 component=COMPONENT,
                 hint="choose fewer with Key and Filter, or raise "
                 "InputSources.Types.S3.MaxObjects on the node",

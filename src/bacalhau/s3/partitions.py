@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bacalhau.errors import UserError
+from bacalhau.errors import Code, UserError
 from bacalhau.lib.date_layout import read_layout
 from bacalhau.lib.pattern import compile_pattern
 from bacalhau.lib.threads import run_to_end
 from bacalhau.models.specs.s3_partition import PartitionType, S3Partition, partition_problems
 from bacalhau.s3.failures import refuse_params
-from bacalhau.s3.keys import BAD_REQUEST, COMPONENT, listing_prefix
+from bacalhau.s3.keys import COMPONENT, listing_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -81,7 +81,7 @@ def check_part(part: Partition) -> None:
         text = f"partition index must be between 0 and {part.count - 1}"
     else:
         return
-    raise UserError(text, code=BAD_REQUEST, component=COMPONENT)
+    raise UserError(text, code=Code.S3_BAD_REQUEST, component=COMPONENT)
 
 
 def index_function(settings: S3Partition, count: int, prefix: str) -> IndexOf:

@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from bacalhau.lib.outbound import ForbiddenAddressError
-from bacalhau.s3.direct import FAILURES_IN_A_ROW, direct_request
 from bacalhau.s3.lane import OddAnswerError
+from bacalhau.s3.prepared import DirectRequests
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,9 +21,9 @@ class Pipes:
     """Pipes that are opened as they are needed, as many as are in use at once."""
 
     def __init__(self, client: S3Client) -> None:
-        self._client = client
+        self._direct = client.direct
+        self._requests = DirectRequests(client)
         self._idle: list[tuple[str, Pipe]] = []
-        self._failures = 0
 
     async def fetch(
         self, call: Call, wanted: Range, progress: Callable[[int], None]
@@ -38,30 +38,23 @@ class Pipes:
             UserError: the credentials of this node are broken.
             OSError: the disk refuses.
         """
-        if self._failures >= FAILURES_IN_A_ROW:
-            return 0, ""
-        try:
-            found = await direct_request(self._client, call)
-        except OddAnswerError:
-            self._failures += 1
-            return 0, ""
+        found = await self._requests.prepare(call)
         if found is None:
-            self._failures = FAILURES_IN_A_ROW
             return 0, ""
         location, head = found
         try:
-            pipe = self._take(location.base) or await self._client.direct.open_pipe(location)
+            pipe = self._take(location.base) or await self._direct.open_pipe(location)
         except (OSError, TimeoutError, OddAnswerError, ForbiddenAddressError):
             pipe = None
         if pipe is None:
-            self._failures += 1
+            self._requests.note(is_answered=False)
             return 0, ""
         try:
             got, modified = await self._run(pipe, head, wanted, progress)
         finally:
             if pipe.is_open:
                 self._idle.append((location.base, pipe))
-        self._failures = 0 if got else self._failures + 1
+        self._requests.note(is_answered=bool(got))
         return got, modified
 
     def close(self) -> None:
@@ -87,7 +80,7 @@ class Pipes:
             loop.call_soon_threadsafe(progress, got)
 
         work = partial(pipe.fetch, head, wanted, advance)
-        future = loop.run_in_executor(self._client.direct.threads, work)
+        future = loop.run_in_executor(self._direct.threads, work)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree
 
+import msgspec
+
 from bacalhau.lib.readable import readable
-from bacalhau.s3.keys import ListedObject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,6 +68,20 @@ class ServiceError(Exception):
     def is_transient(self) -> bool:
         """True when the same request may succeed in a moment."""
         return self.status in (0, 429, 500, 502, 503, 504) or self.code in _TRANSIENT_CODES
+
+
+class ListedObject(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One entry of a bucket. ``size_bytes`` is None where the server does not tell it."""
+
+    key: str
+    size_bytes: int | None
+    etag: str = ""
+    version: str = ""
+
+    @property
+    def is_marker(self) -> bool:
+        """True for an object that stands for a directory."""
+        return self.key.endswith("/")
 
 
 @dataclass(frozen=True, slots=True)

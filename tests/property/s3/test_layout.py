@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from bacalhau.errors import UserError
 from bacalhau.ports import PlannedObject
-from bacalhau.s3.keys import ListedObject, listing_prefix, plan_layout
+from bacalhau.s3.keys import listing_prefix, plan_layout
+from bacalhau.s3.responses import ListedObject
 
 SEGMENTS = st.sampled_from(["", ".", "..", "a", "b", " ", "*", "\\", "é", "..a", "a" * 255])
 KEYS = st.lists(SEGMENTS, min_size=1, max_size=6).map("/".join)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bacalhau.errors import UserError
-from bacalhau.s3.keys import ListedObject, is_single, listing_prefix, local_path, plan_layout
+from bacalhau.s3.keys import is_single, listing_prefix, local_path, plan_layout
+from bacalhau.s3.responses import ListedObject
 
 
 @pytest.mark.parametrize(
