@@ -21,10 +21,10 @@ from bacalhau.lib.clock import SystemClock
 from bacalhau.lib.ids import RandomIds
 from bacalhau.models import InputSource, NodeID, SpecConfig
 from bacalhau.ports import PluginContext
-from bacalhau.s3.access import reach
-from bacalhau.s3.client import S3Client
-from bacalhau.s3.failures import Subject
-from bacalhau.s3.upload import upload
+from bacalhau.s3.requests.access import reach
+from bacalhau.s3.requests.client import S3Client
+from bacalhau.s3.requests.failures import Subject
+from bacalhau.s3.results.upload import upload
 from bacalhau.sources.s3 import S3Source
 from bench.s3.store import BUCKET
 

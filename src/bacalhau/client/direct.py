@@ -26,10 +26,10 @@ from bacalhau.client.results import (
 )
 from bacalhau.client.web import Web
 from bacalhau.errors import Code, ForbiddenError, UserError
-from bacalhau.s3.credentials import CredentialChain, default_endpoint
-from bacalhau.s3.endpoints import DEFAULT_REGION, Location, locate
-from bacalhau.s3.sigv4 import Signer
-from bacalhau.s3.trust import KEY, TrustedEndpoints
+from bacalhau.s3.server.credentials import CredentialChain, default_endpoint
+from bacalhau.s3.server.endpoints import DEFAULT_REGION, Location, locate
+from bacalhau.s3.server.sigv4 import Signer
+from bacalhau.s3.server.trust import KEY, TrustedEndpoints
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from bacalhau.models import Execution, Job, SpecConfig
     from bacalhau.node.roles import Host
-    from bacalhau.s3.signing import S3ResultSigner
+    from bacalhau.s3.results.signing import S3ResultSigner
 
 _CONNECTIONS = 8
 _DEFAULT_SECONDS = 30 * 60
@@ -45,9 +45,9 @@ class LateSigner:
         return await self._signer.sign(job, executions)
 
     async def _open(self) -> S3ResultSigner:
-        from bacalhau.s3.client import S3Client
-        from bacalhau.s3.signing import S3ResultSigner
-        from bacalhau.s3.trust import KEY
+        from bacalhau.s3.requests.client import S3Client
+        from bacalhau.s3.results.signing import S3ResultSigner
+        from bacalhau.s3.server.trust import KEY
 
         trusted = self._host.settings.words(KEY)
         client = S3Client.open(self._host.clock, connections=_CONNECTIONS, trusted=trusted)

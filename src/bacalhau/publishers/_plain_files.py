@@ -17,8 +17,10 @@ from bacalhau.lib.parallel import in_parallel
 from bacalhau.lib.threads import run_to_end
 from bacalhau.ports import PublishedFile
 from bacalhau.publishers._results import on_disk, warn_of_left_out
-from bacalhau.s3.client import Call
-from bacalhau.s3.manifest import (
+from bacalhau.s3.requests.client import Call
+from bacalhau.s3.requests.responses import ServiceError
+from bacalhau.s3.results.keys import MAX_KEY_BYTES
+from bacalhau.s3.results.manifest import (
     CONTENT_TYPE,
     NAME,
     VERSION,
@@ -26,17 +28,15 @@ from bacalhau.s3.manifest import (
     ManifestFile,
     encode_manifest,
 )
-from bacalhau.s3.responses import ServiceError
-from bacalhau.s3.result_keys import MAX_KEY_BYTES
-from bacalhau.s3.upload import SINGLE_BYTES, give_up_leftovers, upload, upload_bytes
+from bacalhau.s3.results.upload import SINGLE_BYTES, give_up_leftovers, upload, upload_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from bacalhau.lib.budget import ByteBudget
     from bacalhau.models import Execution
-    from bacalhau.s3.client import Bucket, S3Client
-    from bacalhau.s3.upload import Stored
+    from bacalhau.s3.requests.client import Bucket, S3Client
+    from bacalhau.s3.results.upload import Stored
 
 _FILES_AT_ONCE = 16
 _ANSWER_LIMIT_BYTES = 64 * 1024

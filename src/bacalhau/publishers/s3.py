@@ -26,19 +26,19 @@ from bacalhau.publishers._results import (
     part_path,
     prepare_directory,
 )
-from bacalhau.s3.access import reach
-from bacalhau.s3.client import S3Client
-from bacalhau.s3.endpoints import DEFAULT_REGION, locate
-from bacalhau.s3.failures import PLACE_HINTS, Subject, explained, refuse_params
-from bacalhau.s3.result_keys import MAX_KEY_BYTES, final_key, is_own_key
-from bacalhau.s3.trust import KEY as TRUSTED_KEY
-from bacalhau.s3.upload import (
+from bacalhau.s3.requests.access import reach
+from bacalhau.s3.requests.client import S3Client
+from bacalhau.s3.requests.failures import PLACE_HINTS, Subject, explained, refuse_params
+from bacalhau.s3.results.keys import MAX_KEY_BYTES, final_key, is_own_key
+from bacalhau.s3.results.upload import (
     MEMORY_BYTES,
     PARTS_AT_ONCE,
     SINGLE_BYTES,
     give_up_leftovers,
     upload,
 )
+from bacalhau.s3.server.endpoints import DEFAULT_REGION, locate
+from bacalhau.s3.server.trust import KEY as TRUSTED_KEY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from bacalhau.models import Execution
     from bacalhau.ports import PluginContext, PublishedFile
-    from bacalhau.s3.upload import Stored
+    from bacalhau.s3.results.upload import Stored
 
 COMPONENT = "S3Publisher"
 _CONNECTIONS = 4 * PARTS_AT_ONCE

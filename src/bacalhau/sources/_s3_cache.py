@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bacalhau.ports.cache import CacheOrder
-from bacalhau.s3.transfer import DigestMismatchError, Fetch, fetch, fetch_files
+from bacalhau.s3.transfer.fetch import DigestMismatchError, fetch, fetch_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from bacalhau.lib.landing import Landing
     from bacalhau.ports import InputCache, PlannedObject
-    from bacalhau.s3.client import Bucket, S3Client
+    from bacalhau.s3.requests.client import Bucket, S3Client
+    from bacalhau.s3.transfer.reading import Fetch
 
 
 async def fetch_cached(

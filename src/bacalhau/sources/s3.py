@@ -16,16 +16,17 @@ from bacalhau.models.problems import Problem
 from bacalhau.models.specs.s3 import S3SourceParams, source_problems
 from bacalhau.models.specs.s3_partition import PartitionType, partition_warnings
 from bacalhau.ports import WHOLE, Fetched
-from bacalhau.s3.access import reach
-from bacalhau.s3.checksums import ExpectedChecksum
-from bacalhau.s3.client import S3Client
-from bacalhau.s3.endpoints import DEFAULT_REGION, Style, has_scheme, locate
-from bacalhau.s3.failures import PLACE_HINTS, Subject, explained, refuse_params
-from bacalhau.s3.keys import COMPONENT, is_single
-from bacalhau.s3.listing import checksum_mismatch, plan_objects
-from bacalhau.s3.partitions import take_part
-from bacalhau.s3.transfer import RANGE_BYTES, DigestMismatchError, Fetch, fetch
-from bacalhau.s3.trust import KEY as TRUSTED_KEY
+from bacalhau.s3.inputs.checksums import ExpectedChecksum
+from bacalhau.s3.inputs.keys import COMPONENT, is_single
+from bacalhau.s3.inputs.listing import checksum_mismatch, plan_objects
+from bacalhau.s3.inputs.partitions import take_part
+from bacalhau.s3.requests.access import reach
+from bacalhau.s3.requests.client import S3Client
+from bacalhau.s3.requests.failures import PLACE_HINTS, Subject, explained, refuse_params
+from bacalhau.s3.server.endpoints import DEFAULT_REGION, Style, has_scheme, locate
+from bacalhau.s3.server.trust import KEY as TRUSTED_KEY
+from bacalhau.s3.transfer.fetch import DigestMismatchError, fetch
+from bacalhau.s3.transfer.reading import RANGE_BYTES, Fetch
 from bacalhau.sources._rules import (
     binds_file,
     disk,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from bacalhau.models import InputSource, SpecConfig
     from bacalhau.ports import InputPlan, Partition, PluginContext
     from bacalhau.ports.source import Progress
-    from bacalhau.s3.client import Bucket
+    from bacalhau.s3.requests.client import Bucket
 
 _CONCURRENCY_KEY = "InputSources.Types.S3.Concurrency"
 _PATTERN_HINT = "write it in the syntax of RE2"

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bacalhau.lib.clock import SystemClock
-from bacalhau.s3.client import Bucket, S3Client
-from bacalhau.s3.endpoints import locate
-from bacalhau.s3.responses import ServiceError
-from bacalhau.s3.upload import SINGLE_BYTES, Stored, upload
+from bacalhau.s3.requests.client import Bucket, S3Client
+from bacalhau.s3.requests.responses import ServiceError
+from bacalhau.s3.results.upload import SINGLE_BYTES, Stored, upload
+from bacalhau.s3.server.endpoints import locate
 from tests.support.fault_proxy import Fault, fault_proxy
 
 if TYPE_CHECKING:

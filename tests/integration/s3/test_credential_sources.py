@@ -216,7 +216,7 @@ async def test_credentials_that_a_server_holds_to_be_expired(
         with pytest.raises(ForbiddenError) as caught:
             await node.plan(params)
         assert caught.value.code == "ExpiredToken"
-        bare.setattr("bacalhau.s3.credentials._RENEWED_SECONDS", 0.0)
+        bare.setattr("bacalhau.s3.server.credentials._RENEWED_SECONDS", 0.0)
         bare.setenv("AWS_ACCESS_KEY_ID", "new")
         fetched = await node.fetch(params)
     assert fetched.seen == {"a": b"1"}

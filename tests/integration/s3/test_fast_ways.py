@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bacalhau.errors import BacalhauError
-from bacalhau.s3.transfer import RANGE_BYTES
+from bacalhau.s3.transfer.reading import RANGE_BYTES
 from bacalhau.sources.s3 import S3Source
 from tests.support.certificates import self_signed
 from tests.support.fault_proxy import Fault, fault_proxy
@@ -112,7 +112,7 @@ async def test_an_odd_range_is_asked_for_again(
 async def test_a_silent_range_goes_on_where_it_stopped(
     s3_objects: S3Objects, tmp_path: Path, s3_environment: pytest.MonkeyPatch, *, is_encrypted: bool
 ) -> None:
-    s3_environment.setattr("bacalhau.s3.client.SILENCE_SECONDS", 1.0)
+    s3_environment.setattr("bacalhau.s3.requests.client.SILENCE_SECONDS", 1.0)
     certificate, tls = trusted(tmp_path)
     s3_environment.setenv("AWS_CA_BUNDLE", str(certificate))
     bucket = s3_objects.bucket({"o": LARGE})

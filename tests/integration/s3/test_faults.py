@@ -16,7 +16,7 @@ from bacalhau.errors import (
     UserError,
 )
 from bacalhau.ports import InputPlan, PlannedObject
-from bacalhau.s3.transfer import RANGE_BYTES
+from bacalhau.s3.transfer.reading import RANGE_BYTES
 from bacalhau.sources.s3 import S3Source
 from tests.support.fault_proxy import BUSY, Fault, fault_proxy
 from tests.support.inputs import contents, node_with

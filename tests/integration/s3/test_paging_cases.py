@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from bacalhau.lib.clock import SystemClock
-from bacalhau.s3.client import Bucket, Call, S3Client
-from bacalhau.s3.endpoints import locate
+from bacalhau.s3.requests.client import Bucket, Call, S3Client
+from bacalhau.s3.server.endpoints import locate
 from bacalhau.sources.s3 import S3Source
 from tests.support.fault_proxy import Fault, fault_proxy
 from tests.support.inputs import node_with

@@ -14,7 +14,7 @@ import pytest
 from bacalhau.errors import ForbiddenError, ValidationError
 from bacalhau.models import SpecConfig
 from bacalhau.publishers.s3 import S3Publisher
-from bacalhau.s3.upload import SINGLE_BYTES
+from bacalhau.s3.results.upload import SINGLE_BYTES
 from bacalhau.sources.s3 import S3Source
 from bacalhau.testing.contracts.publisher import execution_with, write_results
 from tests.support import rgw

@@ -10,7 +10,7 @@ import pytest
 from bacalhau.errors import UserError
 from bacalhau.lib import outbound
 from bacalhau.models import SpecConfig
-from bacalhau.s3.endpoints import Style, locate
+from bacalhau.s3.server.endpoints import Style, locate
 from bacalhau.sources.s3 import S3Source
 from tests.support import rgw
 from tests.support.fault_proxy import Fault, FaultProxy, fault_proxy

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bacalhau.errors import ConflictError, UserError
-from bacalhau.s3.transfer import RANGE_BYTES
+from bacalhau.s3.transfer.reading import RANGE_BYTES
 from bacalhau.sources.s3 import S3Source
 from tests.support.fault_proxy import Fault, fault_proxy
 from tests.support.inputs import contents, node_with
@@ -34,7 +34,7 @@ RANGE = re.compile(r"(?im)^range: bytes=(\d+)-")
 @pytest.fixture
 def short_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up on answers that stand still after a third of a second."""
-    monkeypatch.setattr("bacalhau.s3.client.SILENCE_SECONDS", 0.3)
+    monkeypatch.setattr("bacalhau.s3.requests.client.SILENCE_SECONDS", 0.3)
 
 
 def huge_part(number: int) -> bytes:
@@ -90,7 +90,8 @@ async def test_stalls_delay_but_lose_nothing(
     s3_objects: S3Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A thousand objects, of whose answers two in a hundred never come to their end."""
-    monkeypatch.setattr("bacalhau.s3.client.SILENCE_SECONDS", 1.5)  # on a busy machine, too
+    # Enough on a busy machine, too.
+    monkeypatch.setattr("bacalhau.s3.requests.client.SILENCE_SECONDS", 1.5)
     objects = {f"p/{n:04}": hashlib.shake_128(b"%d" % n).digest(700) for n in range(SMALL_COUNT)}
     bucket = s3_objects.bucket(objects)
     chance = random.Random(5)

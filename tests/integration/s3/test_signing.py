@@ -20,9 +20,9 @@ from bacalhau.lib.clock import SystemClock
 from bacalhau.lib.digests import format_digest
 from bacalhau.models import Execution, SpecConfig
 from bacalhau.publishers.s3 import S3Publisher
-from bacalhau.s3 import signing
-from bacalhau.s3.client import S3Client
-from bacalhau.s3.signing import S3ResultSigner
+from bacalhau.s3.requests.client import S3Client
+from bacalhau.s3.results import signing
+from bacalhau.s3.results.signing import S3ResultSigner
 from bacalhau.testing.contracts.publisher import execution_with, write_results
 from tests.support.engines import plugin_context
 from tests.support.fault_proxy import Fault, fault_proxy

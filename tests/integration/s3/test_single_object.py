@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bacalhau.errors import NotFoundError, UserError
-from bacalhau.s3.transfer import RANGE_BYTES, SMALL_BYTES
+from bacalhau.s3.transfer.fetch import SMALL_BYTES
+from bacalhau.s3.transfer.reading import RANGE_BYTES
 from bacalhau.sources.s3 import S3Source
 from tests.support.inputs import contents, node_with
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bacalhau.lib.clock import SystemClock
-from bacalhau.s3.client import Bucket, S3Client
-from bacalhau.s3.endpoints import locate
-from bacalhau.s3.upload import SINGLE_BYTES, upload
+from bacalhau.s3.requests.client import Bucket, S3Client
+from bacalhau.s3.results.upload import SINGLE_BYTES, upload
+from bacalhau.s3.server.endpoints import locate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -65,7 +65,7 @@ async def tired_server() -> AsyncIterator[Tired]:
 async def test_an_upload_that_stands_still_is_begun_anew(
     s3_environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    s3_environment.setattr("bacalhau.s3.client.SILENCE_SECONDS", 0.5)
+    s3_environment.setattr("bacalhau.s3.requests.client.SILENCE_SECONDS", 0.5)
     file = tmp_path / "file"
     file.write_bytes(bytes(range(256)) * (SINGLE_BYTES // 256))
     async with (

@@ -18,10 +18,10 @@ import pytest
 
 from bacalhau.lib import outbound
 from bacalhau.lib.clock import SystemClock
-from bacalhau.s3.client import Bucket, S3Client
-from bacalhau.s3.endpoints import locate
-from bacalhau.s3.responses import ServiceError
-from bacalhau.s3.upload import SINGLE_BYTES, upload
+from bacalhau.s3.requests.client import Bucket, S3Client
+from bacalhau.s3.requests.responses import ServiceError
+from bacalhau.s3.results.upload import SINGLE_BYTES, upload
+from bacalhau.s3.server.endpoints import locate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

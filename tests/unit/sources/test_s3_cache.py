@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bacalhau.ports import PlannedObject
-from bacalhau.s3.client import Bucket
-from bacalhau.s3.endpoints import DEFAULT_REGION, locate
+from bacalhau.s3.requests.client import Bucket
+from bacalhau.s3.server.endpoints import DEFAULT_REGION, locate
 from bacalhau.sources._s3_cache import identity
 
 OBJECT = PlannedObject(key="a b", path="b", size_bytes=3, etag='"e"')

@@ -1,0 +1,1 @@
+"""Connections past the general HTTP client: a lane for small objects, a pipe for large ones."""

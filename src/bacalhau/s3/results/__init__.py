@@ -1,0 +1,1 @@
+"""Results in a bucket: where they go, storing them, and links to them."""
