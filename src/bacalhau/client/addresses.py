@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from bacalhau.client.web import shown
+from bacalhau.lib.urls import shown
 
 if TYPE_CHECKING:
     from http.client import HTTPMessage

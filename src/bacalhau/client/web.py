@@ -18,7 +18,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from bacalhau.client.failures import COMPONENT
 from bacalhau.errors import Code, UserError
-from bacalhau.lib.urls import quoted
+from bacalhau.lib.urls import quoted, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -175,14 +175,6 @@ def split_url(url: str) -> SplitResult:
             component=COMPONENT,
         )
     return parts
-
-
-def shown(url: str) -> str:
-    """Return a URL without its query, which may hold a signature, and without a password."""
-    place = url.partition("?")[0]
-    scheme, mark, rest = place.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}"
 
 
 def _redirected(url: str, target: str) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 
@@ -15,6 +14,7 @@ from bacalhau.compute.failures import COMPONENT
 from bacalhau.errors import Code, TransientError, ValidationError
 from bacalhau.lib.outbound import proxy_for
 from bacalhau.lib.units import format_duration
+from bacalhau.lib.urls import shown
 from bacalhau.models.decode import decode, parse_json
 from bacalhau.models.params import ParamsModel
 
@@ -38,7 +38,7 @@ async def ask_url(url: str, payload: bytes, *, limit_seconds: float) -> str:
     Raises:
         TransientError: nobody answers, so that nobody knows.
     """
-    failure = f'this node does not accept jobs where url "{_shown(url)}"'
+    failure = f'this node does not accept jobs where url "{shown(url)}"'
     try:
         async with asyncio.timeout(limit_seconds):
             return await _ask(url, payload, failure)
@@ -46,7 +46,7 @@ async def ask_url(url: str, payload: bytes, *, limit_seconds: float) -> str:
         return f"{failure} takes longer than {format_duration(limit_seconds)} to answer"
     except (aiohttp.ClientError, OSError) as exc:
         raise TransientError(
-            f'url "{_shown(url)}" cannot be asked whether this node takes the job: '
+            f'url "{shown(url)}" cannot be asked whether this node takes the job: '
             f"{_cause(exc, url)}",
             code=Code.PROBE_FAILED,
             hint="check JobAdmissionControl.ProbeHTTP of the node, and the service behind it",
@@ -76,12 +76,6 @@ async def _ask(url: str, payload: bytes, failure: str) -> str:
     if answer.should_bid:
         return ""
     return answer.reason[:_MAX_REASON_CHARACTERS] or f"{failure} answers ShouldBid false"
-
-
-def _shown(url: str) -> str:
-    """Return a URL without what may be secret, as users of the cluster read it."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _cause(error: Exception, url: str) -> str:

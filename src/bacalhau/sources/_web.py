@@ -7,7 +7,7 @@ import posixpath
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from bacalhau.errors import (
     BacalhauError,
@@ -20,7 +20,7 @@ from bacalhau.errors import (
 from bacalhau.lib.backoff import Backoff
 from bacalhau.lib.outbound import ForbiddenAddressError, check_host, proxy_for, why_unanswered
 from bacalhau.lib.readable import readable
-from bacalhau.lib.urls import quoted
+from bacalhau.lib.urls import quoted, shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -133,12 +133,6 @@ def unreachable(url: str, cause: Exception) -> TransientError:
         component=COMPONENT,
         hint="check that the node can reach the server",
     )
-
-
-def shown(url: str) -> str:
-    """Return a URL as messages show it: without what may be secret."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def url_problem(url: str) -> str:

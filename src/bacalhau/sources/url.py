@@ -18,6 +18,7 @@ from bacalhau.lib.outbound import guarded_session
 from bacalhau.lib.readable import readable
 from bacalhau.lib.threads import run_to_end
 from bacalhau.lib.tree import Tree, write_at
+from bacalhau.lib.urls import shown
 from bacalhau.models.decode import decode_params, ignored_params
 from bacalhau.models.params import ParamsModel
 from bacalhau.ports import WHOLE, Fetched, InputPlan, PlannedObject
@@ -28,7 +29,7 @@ from bacalhau.sources._rules import (
     read_deadline,
     volume,
 )
-from bacalhau.sources._web import COMPONENT, Web, refusal, shown, unreachable, url_problem
+from bacalhau.sources._web import COMPONENT, Web, refusal, unreachable, url_problem
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence

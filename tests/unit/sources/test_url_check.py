@@ -6,7 +6,6 @@ import pytest
 
 from bacalhau.errors import ValidationError
 from bacalhau.models import SpecConfig
-from bacalhau.sources._web import shown
 from bacalhau.sources.url import UrlSource
 
 
@@ -43,7 +42,3 @@ def test_bad(url: str, problem: str) -> None:
         UrlSource.check(SpecConfig(type="urlDownload", params={"URL": url}))
     assert f"invalid url storage params: {problem}" in caught.value.message
     assert caught.value.fields == ("Params.URL",)
-
-
-def test_messages_do_not_repeat_secrets() -> None:
-    assert shown("https://user:pw@h:1/a/b?token=t#f") == "https://h:1/a/b"
