@@ -15,6 +15,7 @@ from bacalhau.compute.probe_url import ask_url
 from bacalhau.errors import UnsuitableNodeError
 from bacalhau.models import AllocatedResources
 from bacalhau.models.capacity import task_resources
+from bacalhau.ports import SelectivePublisher
 from bacalhau.scheduling.feasibility import format_resources
 
 if TYPE_CHECKING:
@@ -64,6 +65,10 @@ class BidPolicy:
         if reasons:
             return Bid(reasons=tuple(reasons))
         known = self._check_parameters(task, inputs)
+        try:
+            self._ask_publisher(task)
+        except UnsuitableNodeError as exc:
+            return Bid(reasons=(exc.message,), hint=exc.hint)
         requested = task_resources(task)
         reasons = await locality_reasons(inputs, self._plugins.sources, self._options)
         reasons += self._resource_reasons(requested)
@@ -109,6 +114,12 @@ class BidPolicy:
             if source is not None:
                 warnings.update(source.check(wanted.source))
         return warnings
+
+    def _ask_publisher(self, task: Task) -> None:
+        """Ask whether results may go where the task wants them, before it runs for nothing."""
+        publisher: object = self._plugins.publishers.find(task.publisher.kind)
+        if isinstance(publisher, SelectivePublisher):
+            publisher.admit(task.publisher)
 
     async def _with_inputs(
         self, task: Task, inputs: Sequence[InputSource], share: Share, requested: Resources

@@ -4,7 +4,13 @@ from bacalhau.lifecycle.changes import HistoryDraft, JobChanges, JobSnapshot
 from bacalhau.ports.cache import CacheFill, CacheOrder, InputCache
 from bacalhau.ports.engine import Engine, OutputSink, Stream, TaskExit, TaskRun
 from bacalhau.ports.plugin import Plugin, PluginContext, Volume
-from bacalhau.ports.publisher import Published, PublishedFile, Publisher, ResultSigner
+from bacalhau.ports.publisher import (
+    Published,
+    PublishedFile,
+    Publisher,
+    ResultSigner,
+    SelectivePublisher,
+)
 from bacalhau.ports.runtime import Clock, Ids, Random
 from bacalhau.ports.source import (
     WHOLE,
@@ -57,6 +63,7 @@ __all__ = [
     "Publisher",
     "Random",
     "ResultSigner",
+    "SelectivePublisher",
     "Source",
     "Stream",
     "TaskExit",

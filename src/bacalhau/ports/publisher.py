@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from bacalhau.ports.plugin import Plugin
 
@@ -50,6 +50,19 @@ class Publisher(Plugin, Protocol):
 
         Raises:
             BacalhauError: the destination refuses.
+        """
+        ...
+
+
+@runtime_checkable
+class SelectivePublisher(Protocol):
+    """What a publisher offers besides, if this node does not publish to every place."""
+
+    def admit(self, spec: SpecConfig) -> None:
+        """Agree to publish there, before a task is run for it. Parameters have passed ``check``.
+
+        Raises:
+            UnsuitableNodeError: another node may do it; a bid is refused with the message.
         """
         ...
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bacalhau.errors import BacalhauError, Code, ValidationError
+from bacalhau.errors import BacalhauError, Code, UnsuitableNodeError, ValidationError
 from bacalhau.lib.budget import ByteBudget
 from bacalhau.lib.digests import format_digest
 from bacalhau.lib.threads import run_until_stopped
@@ -28,7 +28,13 @@ from bacalhau.publishers._results import (
 )
 from bacalhau.s3.requests.access import reach
 from bacalhau.s3.requests.client import S3Client
-from bacalhau.s3.requests.failures import PLACE_HINTS, Subject, explained, refuse_params
+from bacalhau.s3.requests.failures import (
+    PLACE_HINTS,
+    UNLISTED_HINT,
+    Subject,
+    explained,
+    refuse_params,
+)
 from bacalhau.s3.results.keys import MAX_KEY_BYTES, final_key, is_own_key
 from bacalhau.s3.results.upload import (
     MEMORY_BYTES,
@@ -92,6 +98,18 @@ class S3Publisher:
             return await self._client.credentials.current() is not None
         except BacalhauError:
             return False
+
+    def admit(self, spec: SpecConfig) -> None:
+        """Refuse a server that would not get what this node signs; ``ports.SelectivePublisher``."""
+        params = decode_params(S3PublisherParams, spec)
+        if not self._client.trusted.include(params.endpoint):
+            raise UnsuitableNodeError(
+                f"this node does not give its AWS credentials to {params.endpoint}",
+                code=Code.ENDPOINT_NOT_LISTED,
+                component=COMPONENT,
+                hint=UNLISTED_HINT,
+                fields=["Params.Endpoint"],
+            )
 
     async def publish(self, execution: Execution, results: Path) -> Published:
         """Upload the results, as one archive or file by file; see ``ports.Publisher``."""

@@ -4,6 +4,7 @@ It waits through the event loop only, so that it runs in a simulation. Parameter
 
     Seconds    how long publishing takes; a negative number means for ever
     Failure    fail with this message instead; FailureCode, Retryable say how
+    Refusal    refuse bids with this message
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bacalhau.errors import ForbiddenError, ForeignCode, TransientError
+from bacalhau.errors import ForbiddenError, ForeignCode, TransientError, UnsuitableNodeError
 from bacalhau.models import SpecConfig
 from bacalhau.models.decode import decode_params, ignored_params
 from bacalhau.models.params import ParamsModel
@@ -35,6 +36,7 @@ class FakePublisherParams(ParamsModel, frozen=True, kw_only=True):
     failure: str = ""
     failure_code: str = ""
     retryable: bool = False
+    refusal: str = ""
 
 
 @dataclass(slots=True)
@@ -74,6 +76,12 @@ class FakePublisher:
     async def is_available(self) -> bool:
         """Tell what the shelf is set to."""
         return self.shelf.is_available
+
+    def admit(self, spec: SpecConfig) -> None:
+        """Refuse with the text of ``refusal``, if there is one."""
+        params = decode_params(FakePublisherParams, spec)
+        if params.refusal:
+            raise UnsuitableNodeError(params.refusal, hint="publish elsewhere")
 
     async def publish(self, execution: Execution, results: Path) -> Published:
         """Note the results as published."""

@@ -88,6 +88,17 @@ async def test_server_of_the_nodes_own_environment_is_listed(
     assert fetched.seen == {"o": b"1"}
 
 
+async def test_no_task_is_run_for_results_that_could_not_be_sent(tmp_path: Path) -> None:
+    async with S3Publisher.open(plugin_context(tmp_path, {KEY: ("https://a.test",)})) as publisher:
+        params = {"Bucket": "b", "Key": "k", "Endpoint": "https://b.test"}
+        with pytest.raises(UnsuitableNodeError, match=r"credentials to https://b\.test") as caught:
+            publisher.admit(SpecConfig(type="s3", params=params))
+        assert caught.value.code == Code.ENDPOINT_NOT_LISTED
+        assert KEY in caught.value.hint
+        for endpoint in ("", "https://a.test", "https://s3.eu-west-1.amazonaws.com"):
+            publisher.admit(SpecConfig(type="s3", params=params | {"Endpoint": endpoint}))
+
+
 async def test_results_are_not_sent_to_an_unlisted_server(tmp_path: Path) -> None:
     results = write_results(tmp_path / "results", {"stdout": b"hello\n"})
     context = plugin_context(tmp_path / "publisher", UNLISTED)

@@ -110,6 +110,17 @@ async def test_the_engine_has_a_say() -> None:
 
 
 @simulated
+async def test_the_publisher_has_a_say_before_the_task_runs() -> None:
+    machine = Machine()
+    wanted = task({}, publisher=SpecConfig(type="fake", params={"Refusal": "not there"}))
+    bid = await answer(machine, offer(wanted))
+    assert bid.events[-1].message == "rejected bid: not there"
+    assert bid.events[-1].details["Hint"] == "publish elsewhere"
+    assert machine.source.plans == 0
+    assert machine.tasks.started == []
+
+
+@simulated
 async def test_more_than_the_node_has_is_refused() -> None:
     machine = Machine()
     text = await refusal(machine, task(resources=ResourcesConfig(cpu="8", memory="1gb")))
