@@ -50,15 +50,19 @@ def read_input(text: str) -> InputSource:
     Raises:
         ValueError: what is wrong with it.
     """
+    if not text:
+        raise ValueError("it is empty; write s3://BUCKET/KEY[:TARGET]")
     record = read_fields(text, (*_SOURCE_KEYS, *_TARGET_KEYS), "storage")
-    named_target = _last(record.keys, _TARGET_KEYS)
-    location, target = _split_target(record.bare, has_target=named_target is not None)
-    named_location = _last(record.keys, _SOURCE_KEYS)
-    location = location if named_location is None else named_location
-    target = target if named_target is None else named_target
-    source = _source(location.strip(" '\""), record.options)
+    named_targets = [record.keys[key] for key in _TARGET_KEYS if key in record.keys]
+    bare, bare_target = _split_target(record.bare, has_target=bool(named_targets))
+    sources = [record.keys[key] for key in _SOURCE_KEYS if key in record.keys]
+    location = _only([bare, *sources] if bare else sources, "sources")
+    target = _only(named_targets, "targets")
+    target = bare_target if target is None else target
+    if not location:
+        raise ValueError("it names no source; write src=s3://BUCKET/KEY")
     return InputSource(
-        source=source,
+        source=_source(location.strip(" '\""), record.options),
         alias=location,
         target=(DEFAULT_TARGET if target is None else target).strip(" '\""),
     )
@@ -75,9 +79,10 @@ def number_aliases(sources: Sequence[InputSource]) -> list[InputSource]:
     return numbered
 
 
-def _last(values: dict[str, str], names: Sequence[str]) -> str | None:
-    found = [value for key, value in values.items() if key in names]
-    return found[-1] if found else None
+def _only(found: Sequence[str], what: str) -> str | None:
+    if len(found) > 1:
+        raise ValueError(f"it has two {what}, {found[0]} and {found[1]}; repeat -i for each input")
+    return found[0] if found else None
 
 
 def _split_target(bare: str, *, has_target: bool) -> tuple[str, str | None]:
@@ -93,6 +98,11 @@ def _split_target(bare: str, *, has_target: bool) -> tuple[str, str | None]:
         return bare, None
     if not scheme and before.lower() in ("s3", "ipfs", "http", "https", "file"):
         raise ValueError(f"{bare}: write {before.lower()}://{behind.lstrip('/')}")
+    if scheme == "s3" and not is_absolute:
+        raise ValueError(
+            f'"{behind}" behind the last colon would be the target, which begins with "/"; '
+            f"if it belongs to the key, write src={bare},dst={DEFAULT_TARGET}"
+        )
     return bare[:prefix_length] + before, behind
 
 

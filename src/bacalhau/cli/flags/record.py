@@ -27,11 +27,11 @@ def read_fields(text: str, keys: Iterable[str], what: str) -> Record:
     """Split a record into its bare first field, known keys and options.
 
     A first field that starts with a known ``scheme://`` is bare even when it contains ``=``. Keys
-    do not mind case or blanks around them; the last of a repeated option wins.
+    do not mind case or blanks around them, and stand once; the last of a repeated option wins.
 
     Raises:
-        ValueError: the record is malformed, or a field has an unknown key. ``what`` names the flag
-            in that case: ``storage`` or ``publisher``.
+        ValueError: the record is malformed, or a field has an unknown or a repeated key. ``what``
+            names the flag in that case: ``storage`` or ``publisher``.
     """
     record = Record()
     for number, text_field in enumerate(read_record(text)):
@@ -45,6 +45,8 @@ def read_fields(text: str, keys: Iterable[str], what: str) -> Record:
             option, _, setting = value.partition("=")
             if option.strip():
                 record.options[option.strip()] = setting
+        elif name in record.keys:
+            raise ValueError(f"{name} is given twice")
         elif name in keys:
             record.keys[name] = value
         elif what == "publisher":
@@ -71,7 +73,7 @@ def percent_decoded(text: str) -> str:
     for start in (i for i, letter in enumerate(text) if letter == "%"):
         code = text[start + 1 : start + 3]
         if len(code) < 2 or any(digit not in "0123456789abcdefABCDEF" for digit in code):
-            raise ValueError(f'invalid URL escape "{text[start : start + 3]}"')
+            raise ValueError(f'invalid URL escape "{text[start : start + 3]}"; write %25 for %')
     try:
         return unquote_to_bytes(text).decode()
     except UnicodeDecodeError as exc:
