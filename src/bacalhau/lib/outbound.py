@@ -11,6 +11,7 @@ import asyncio
 import ipaddress
 import os
 import socket
+import ssl
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -23,7 +24,6 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from bacalhau.lib.addresses import address_meant
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator
 
 _CONNECT_SECONDS = 10.0
@@ -151,12 +151,25 @@ def why_unanswered(cause: Exception) -> str:
         number = cause.os_error.errno
         why = os.strerror(number) if number else str(cause.os_error)
         return f"cannot connect to {cause.host}:{cause.port}: {why}"
+    broken = cause.os_error if isinstance(cause, aiohttp.ClientConnectorError) else cause
+    if isinstance(cause, aiohttp.ClientConnectorCertificateError):
+        broken = cause.certificate_error
+    if isinstance(broken, ssl.SSLError):
+        return _why_not_encrypted(broken, cause)
     # The texts of these have the address in full, whose query may be a secret.
     if isinstance(cause, aiohttp.ClientResponseError):
         return " ".join(f"the answer is broken: {cause.message}".split())
     if isinstance(cause, aiohttp.InvalidURL):
         return "the address is not valid"
     return " ".join(str(cause).split()) or type(cause).__name__
+
+
+def _why_not_encrypted(broken: ssl.SSLError, cause: Exception) -> str:
+    host, port = getattr(cause, "host", ""), getattr(cause, "port", "")
+    server = f"{host}:{port}" if host else "the server"
+    if isinstance(broken, ssl.SSLCertVerificationError):
+        return f"the certificate of {server} is not trusted: {broken.verify_message}"
+    return f"TLS with {server} failed: {(broken.reason or str(broken)).replace('_', ' ').lower()}"
 
 
 def proxy_for(url: str) -> str | None:

@@ -192,6 +192,16 @@ async def test_server_that_does_not_answer(tmp_path: Path, closed_port: int) -> 
 
 
 @pytest.mark.usefixtures("s3_environment")
+async def test_server_that_does_not_speak_tls(s3_objects: S3Objects, tmp_path: Path) -> None:
+    address = s3_objects.endpoint.removeprefix("http://")
+    async with node_with(S3Source, tmp_path) as node:
+        with pytest.raises(TransientError) as caught:
+            await node.plan({"Bucket": "b", "Key": "k", "Endpoint": f"https://{address}"})
+    assert f"s3://b/k: TLS with {address} failed: wrong version number (" in caught.value.message
+    assert "its Endpoint begins with http://" in caught.value.hint
+
+
+@pytest.mark.usefixtures("s3_environment")
 async def test_endpoint_whose_name_does_not_resolve(tmp_path: Path) -> None:
     async with node_with(S3Source, tmp_path) as node:
         for key in ("k", "p/*"):

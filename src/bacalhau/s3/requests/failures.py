@@ -250,7 +250,7 @@ def _is_refused_for_lack_of_signature(error: ServiceError, subject: Subject) -> 
 def _unwell(error: ServiceError, subject: Subject) -> str:
     if error.status == 0 and "certificate" in error.reason.lower():
         return "name the certificate of who signed the server's with AWS_CA_BUNDLE on the node"
-    if error.status == 0 and "SSL" in error.reason:
+    if error.status == 0 and "TLS" in error.reason:
         return "check that the server speaks TLS; if not, its Endpoint begins with http://"
     if subject.endpoint:
         return f"check that a server answers at {subject.endpoint}"
