@@ -17,7 +17,7 @@ from bacalhau.models.specs.s3 import S3SourceParams, source_problems
 from bacalhau.models.specs.s3_partition import PartitionType, partition_warnings
 from bacalhau.ports import WHOLE, Fetched
 from bacalhau.s3.inputs.checksums import ExpectedChecksum
-from bacalhau.s3.inputs.keys import COMPONENT, is_single
+from bacalhau.s3.inputs.keys import COMPONENT, is_single, wildcard_advice
 from bacalhau.s3.inputs.listing import checksum_mismatch, plan_objects
 from bacalhau.s3.inputs.partitions import take_part
 from bacalhau.s3.requests.access import reach
@@ -228,6 +228,8 @@ def _warnings(params: S3SourceParams) -> Iterator[str]:
     if params.endpoint and not has_scheme(params.endpoint):
         yield f'Endpoint "{params.endpoint}" has no http:// or https://; one is assumed'
     yield from partition_warnings(params.partition)
+    if advice := wildcard_advice(params.key):
+        yield f'Key "{params.key}" is taken as it is: {advice}'
     if is_single(params.key):
         if params.filter:
             yield f'Filter is ignored, because "{params.key}" is a single object'

@@ -78,3 +78,13 @@ async def test_prefix_without_a_slash_gets_a_hint(s3_objects: S3Objects, tmp_pat
             await node.plan({**params, "Endpoint": s3_objects.endpoint})
     assert caught.value.hint == ('"set1" is a prefix; use "set1/" to fetch everything under it')
     assert caught.value.code == "NotFound"
+
+
+async def test_wildcard_within_a_key_gets_a_hint(s3_objects: S3Objects, tmp_path: Path) -> None:
+    params = {"Bucket": s3_objects.bucket({"set1/001.txt": b"1"}), "Key": "set1/*.txt"}
+    async with node_with(S3Source, tmp_path) as node:
+        with pytest.raises(NotFoundError) as caught:
+            await node.plan({**params, "Endpoint": s3_objects.endpoint})
+    assert caught.value.hint == (
+        '* stands for anything only at its end; set Key to "set1/", and choose below it with Filter'
+    )

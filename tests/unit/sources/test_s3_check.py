@@ -69,6 +69,9 @@ def test_wrong_type_names_the_field() -> None:
         ({"Key": "p/", "VersionID": "v"}, 'VersionID is ignored, because "p/" is a prefix'),
         ({"Key": "p/", "ChecksumSHA256": "x"}, "ChecksumSHA256 is ignored"),
         ({"Key": "k", "ChecksumSHA256": "x"}, "it is compared as a text"),
+        ({"Key": "p/*.txt"}, 'only at its end; set Key to "p/", and choose below it with Filter'),
+        ({"Key": "p/**"}, 'only at its end; set Key to "p/", and choose below it with Filter'),
+        ({"Key": "*/k"}, "only at its end; leave Key out, and choose with Filter"),
         ({"Key": "k", "Endpoint": "localhost:9000"}, "has no http:// or https://"),
         (
             {"Partition": {"Type": "object", "Patern": "x"}},
@@ -110,6 +113,11 @@ def test_partitions_that_are_in_order(partition: dict[str, Any] | None) -> None:
 
 def test_a_single_object_without_a_partition_is_in_order() -> None:
     assert check(Bucket="b", Key="k", Partition={"Type": "none"}) == []
+
+
+@pytest.mark.parametrize("key", ["", "*", "p/", "p/*", "p*", "p/[0-9]"])
+def test_keys_in_order(key: str) -> None:
+    assert check(Bucket="b", Key=key) == []
 
 
 def test_parameters_as_the_command_line_writes_them() -> None:

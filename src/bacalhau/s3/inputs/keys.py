@@ -31,6 +31,20 @@ def listing_prefix(key: str) -> str:
     return key.strip().removesuffix("*")
 
 
+def wildcard_advice(key: str) -> str:
+    """Say what to write instead of a ``*`` before the end of a ``Key``; empty if there is none."""
+    before, star, _ = listing_prefix(key).partition("*")
+    if not star:
+        return ""
+    directory = before[: before.rfind("/") + 1]
+    other = (
+        f'set Key to "{directory}", and choose below it'
+        if directory
+        else ("leave Key out, and choose")
+    )
+    return f"* stands for anything only at its end; {other} with Filter"
+
+
 def local_path(base: str, key: str) -> str:
     """Return where an object goes, relative to the directory part of ``base``.
 

@@ -11,7 +11,13 @@ from bacalhau.lib.pattern import Pattern, PatternError, compile_pattern
 from bacalhau.lib.threads import run_to_end
 from bacalhau.ports import InputPlan
 from bacalhau.s3.inputs.checksums import ExpectedChecksum
-from bacalhau.s3.inputs.keys import COMPONENT, is_single, listing_prefix, plan_layout
+from bacalhau.s3.inputs.keys import (
+    COMPONENT,
+    is_single,
+    listing_prefix,
+    plan_layout,
+    wildcard_advice,
+)
 from bacalhau.s3.requests.responses import ListedObject, MalformedResponseError, ServiceError
 
 if TYPE_CHECKING:
@@ -48,6 +54,7 @@ async def plan_objects(
                 exc.code = Code.NO_SUCH_VERSION
         if params.version_id:
             exc.hint = exc.hint or "check Key and VersionID"
+        exc.hint = exc.hint or wildcard_advice(params.key)
         raise
     if (facts.content_type or "").startswith("application/x-directory"):
         return await _plan_prefix(
