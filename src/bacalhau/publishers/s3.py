@@ -35,7 +35,7 @@ from bacalhau.s3.requests.failures import (
     explained,
     refuse_params,
 )
-from bacalhau.s3.results.keys import MAX_KEY_BYTES, final_key, is_own_key
+from bacalhau.s3.results.keys import MAX_KEY_BYTES, final_key, is_own_key, template_warnings
 from bacalhau.s3.results.upload import (
     MEMORY_BYTES,
     PARTS_AT_ONCE,
@@ -43,7 +43,7 @@ from bacalhau.s3.results.upload import (
     give_up_leftovers,
     upload,
 )
-from bacalhau.s3.server.endpoints import DEFAULT_REGION, locate
+from bacalhau.s3.server.endpoints import DEFAULT_REGION, has_scheme, locate
 from bacalhau.s3.server.trust import KEY as TRUSTED_KEY
 
 if TYPE_CHECKING:
@@ -186,5 +186,8 @@ def _warnings(params: S3PublisherParams, spec: SpecConfig) -> Iterator[str]:
     for name in unknown_params(S3PublisherParams, spec):
         if name.lower() not in _IGNORED:
             yield f'publisher s3 ignores the unknown parameter "{name}"'
+    if params.endpoint and not has_scheme(params.endpoint):
+        yield f'Endpoint "{params.endpoint}" has no http:// or https://; one is assumed'
+    yield from template_warnings(params.key)
     if params.key.endswith("/") and not params.is_plain:
         yield f'Key "{params.key}" ends with "/"; {{executionID}}.tar.gz is appended'

@@ -24,11 +24,11 @@ def warnings(count: int, params: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize("key", ["results/{jobID}", "results/{jobid}/{nodeID}", "{executionid}"])
 def test_executions_that_publish_under_one_key(key: str) -> None:
-    (warning,) = warnings(3, {"key": key})
-    assert warning == (
+    warning = (
         f'publisher s3: Key "{key}" has no {{executionID}}, '
         "so the results of 3 executions overwrite each other"
     )
+    assert warning in warnings(3, {"key": key})
 
 
 def test_a_key_for_each_execution_is_fine() -> None:

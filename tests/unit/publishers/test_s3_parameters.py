@@ -43,6 +43,28 @@ def test_warnings() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("params", "warning"),
+    [
+        ({"Key": "a/*"}, 'the "*" in Key "a/*" is part of the name: it stands for nothing here'),
+        (
+            {"Key": "{jobid}/{executionID}"},
+            "{jobid} in Key is not filled in; did you mean {jobID}?",
+        ),
+        ({"Key": "r/{execution_id}"}, "{execution_id} in Key is not filled in"),
+        ({"Key": "k", "Endpoint": "localhost:9000"}, "has no http:// or https://; one is assumed"),
+    ],
+)
+def test_what_may_not_be_meant(params: dict[str, Any], warning: str) -> None:
+    (text,) = S3Publisher.check(SpecConfig(type="s3", params={"Bucket": "b"} | params))
+    assert warning in text
+
+
+def test_names_that_are_filled_in_and_other_braces_give_no_warning() -> None:
+    key = "{jobID}/{executionID}/{nodeID}/{date}-{time}/{}/{a b}"
+    assert S3Publisher.check(SpecConfig(type="s3", params={"Bucket": "b", "Key": key})) == []
+
+
 @pytest.mark.parametrize("encoding", ["", "gzip", "GZIP", "plain", "Plain"])
 def test_encodings(encoding: str) -> None:
     params = {"Bucket": "b", "Key": "r", "encoding": encoding}

@@ -22,6 +22,11 @@ def check(**params: Any) -> list[str]:
         ({"Bucket": ""}, "invalid s3 storage params: bucket cannot be empty", "Params.Bucket"),
         ({"Bucket": "b", "Filter": "["}, "invalid regex pattern: error parsing", "Params.Filter"),
         ({"Bucket": "b", "Endpoint": "ftp://h"}, "must begin with http", "Params.Endpoint"),
+        (
+            {"Bucket": "b", "Endpoint": "http://$MINIO:9000"},
+            "must have the form",
+            "Params.Endpoint",
+        ),
         ({"Bucket": "b", "Region": "a/b"}, "is not a name such as us-east-1", "Params.Region"),
         ({"Bucket": "b", "RequestPayer": "me"}, "is not requester", "Params.RequestPayer"),
         ({"Bucket": "b", "AddressingStyle": "x"}, "path or virtual", "Params.AddressingStyle"),

@@ -6,14 +6,20 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from bacalhau.lib.nearest import nearest
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bacalhau.models import Execution
     from bacalhau.models.specs.s3 import S3PublisherParams
 
 ARCHIVE_SUFFIX = ".tar.gz"
 MAX_KEY_BYTES = 1024
 
-_PLACEHOLDER = re.compile(r"\{(nodeID|executionID|jobID|date|time)\}")
+_NAMES = ("nodeID", "executionID", "jobID", "date", "time")
+_PLACEHOLDER = re.compile(rf"\{{({'|'.join(_NAMES)})\}}")
+_WORD_IN_BRACES = re.compile(r"\{(\w+)\}")
 
 
 def final_key(params: S3PublisherParams, execution: Execution, now_ns: int) -> str:
@@ -25,6 +31,17 @@ def final_key(params: S3PublisherParams, execution: Execution, now_ns: int) -> s
     now = datetime.fromtimestamp(now_ns / 1e9, tz=UTC).astimezone()
     values = {**_names(execution), "date": f"{now:%Y%m%d}", "time": f"{now:%H%M%S}"}
     return _PLACEHOLDER.sub(lambda match: values[match[1]], _completed(params))
+
+
+def template_warnings(key: str) -> Iterator[str]:
+    """Yield what stays in a key as it is, though it looks as if it stood for something."""
+    for name in dict.fromkeys(_WORD_IN_BRACES.findall(key)):
+        if name not in _NAMES:
+            near = nearest(name, _NAMES)
+            guess = f"; did you mean {{{near}}}?" if near else ""
+            yield f"{{{name}}} in Key is not filled in{guess}"
+    if "*" in key:
+        yield f'the "*" in Key "{key}" is part of the name: it stands for nothing here'
 
 
 def is_own_key(params: S3PublisherParams) -> bool:

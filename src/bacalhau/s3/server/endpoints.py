@@ -12,6 +12,7 @@ DEFAULT_REGION = "us-east-1"
 
 _REGION = re.compile(r"[A-Za-z0-9-]+")
 _HOST_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_NOT_IN_A_HOST = frozenset(" @$*{}<>|^`'\"\\()&=+!,;")
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
 _AWS_HOST = re.compile(r"(?:^|\.)amazonaws\.com(?:\.cn)?$")
 _AWS_REGION = re.compile(
@@ -115,7 +116,7 @@ def parse_endpoint(endpoint: str) -> SplitResult:
         raise ValueError(f"endpoint {endpoint!r} is not a URL: {exc}") from exc
     if parts.scheme not in ("http", "https"):
         raise ValueError(f"endpoint {endpoint!r} must begin with http:// or https://")
-    is_clean = parts.netloc.isprintable() and not set(parts.netloc) & set(" @")
+    is_clean = parts.netloc.isprintable() and not set(parts.netloc) & _NOT_IN_A_HOST
     if not host or not is_clean or parts.query or parts.fragment:
         raise ValueError(f"endpoint {endpoint!r} must have the form https://HOST[:PORT][/PATH]")
     if _NUMBER.fullmatch(host.rpartition(".")[2]) and not _is_address(host):
