@@ -198,7 +198,11 @@ class TestInS3:
         self.strip_credentials(env)
         without = env.cli("job", "get", job_id)
         assert without.code == 0
-        assert "No supported downloader found for the published results: s3" in without.stderr
+        assert without.stderr.splitlines()[1:4] == [
+            "No supported downloader found for the published results: s3",
+            "Hint:  the server gives no links to these results in S3: set AWS_PROFILE, or",
+            "       AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, of a user who may read them",
+        ]
 
     @pytest.mark.parametrize("is_signed", [True, False])
     def test_plain_files(self, is_signed: bool, env: Env, s3_objects: S3Objects) -> None:

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from bacalhau.models.job import SpecConfig
 
 _STALL_SECONDS = 300.0
+_UNSIGNED_HINT = (
+    "Hint:  the server gives no links to these results in S3: set AWS_PROFILE, or\n"
+    "       AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, of a user who may read them"
+)
 
 
 def run(
@@ -172,6 +176,8 @@ def _all_supported(session: Session, results: Sequence[SpecConfig], *, is_direct
         session.note(
             f"No supported downloader found for the published results: {', '.join(unknown)}"
         )
+        if any(result.kind == "s3" for result in results) and not is_direct:
+            session.note(_UNSIGNED_HINT)
     session.note(to_json(list(results), pretty=True, indent=4).rstrip())
     return False
 
