@@ -9,6 +9,11 @@ _HEXADECIMAL = re.compile(r"(?:0[xX])?([0-9a-fA-F]{64})")
 _DIGEST_BYTES = 32
 
 
+def is_hexadecimal(text: str) -> bool:
+    """Tell whether a digest is written in hexadecimal, with or without ``0x``."""
+    return _HEXADECIMAL.fullmatch(text) is not None
+
+
 def parse_digest(text: str) -> bytes | None:
     """Read a digest in hexadecimal, with or without ``0x``, or in base64; None for all else."""
     match = _HEXADECIMAL.fullmatch(text)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bacalhau.errors import BacalhauError, Code, UserError
-from bacalhau.lib.digests import format_digest
 from bacalhau.lib.pattern import PatternError, compile_pattern
 from bacalhau.lib.units import parse_bytes
 from bacalhau.models.decode import decode_params, ignored_params
@@ -153,7 +152,8 @@ class S3Source:
             try:
                 digests = await self._transfer(work, directory, plan)
             except DigestMismatchError as exc:
-                raise checksum_mismatch(params, format_digest(exc.digest)) from exc
+                assert checksum is not None, "nothing else is compared"
+                raise checksum_mismatch(params, checksum.in_its_form(exc.digest)) from exc
         return Fetched(
             volume=volume(source, plan, directory, read_only=self._is_read_only(plan)),
             digests=digests,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bacalhau.lib.digests import parse_digest
+from bacalhau.lib.digests import format_digest, is_hexadecimal, parse_digest
 
 
 class ExpectedChecksum:
@@ -22,3 +22,7 @@ class ExpectedChecksum:
             return stored == self.text
         stored_digest = parse_digest(stored)
         return None if stored_digest is None else stored_digest == self.digest
+
+    def in_its_form(self, digest: bytes) -> str:
+        """Write the digest that was found so that it can be compared with the eye."""
+        return digest.hex() if is_hexadecimal(self.text) else format_digest(digest)

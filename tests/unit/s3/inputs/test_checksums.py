@@ -28,3 +28,10 @@ BASE64 = "aLgNZhlhklWk0ATVRHbeUfkVes0KnZfNKUoKOGLK090="
 )
 def test_comparison_with_what_is_stored(expected: str, stored: str, agrees: bool | None) -> None:
     assert ExpectedChecksum(expected).agrees_with(stored) is agrees
+
+
+def test_what_was_found_is_written_as_what_was_expected() -> None:
+    found = bytes(range(32))
+    assert ExpectedChecksum("0xAB" + "0" * 62).in_its_form(found) == found.hex()
+    in_base64 = ExpectedChecksum("aLgNZhlhklWk0ATVRHbeUfkVes0KnZfNKUoKOGLK090=").in_its_form(found)
+    assert in_base64 == "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
