@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bacalhau.cli.flag import Flag
@@ -146,7 +146,7 @@ def _stay(session: Session, client: Client, job_id: str, job: Job, runtime: Runt
     from bacalhau.cli.ending import conclude
 
     if runtime.follow:
-        _follow(session, client, job_id, runtime)
+        _follow(session, client, job_id, job, runtime)
         return
     if not runtime.id_only:
         session.say(f"Job successfully submitted. Job ID: {job_id}")
@@ -160,7 +160,8 @@ def _stay(session: Session, client: Client, job_id: str, job: Job, runtime: Runt
             _print_hints(session, job_id, final)
 
 
-def _follow(session: Session, client: Client, job_id: str, runtime: Runtime) -> None:
+def _follow(session: Session, client: Client, job_id: str, job: Job, runtime: Runtime) -> None:
+    """Show the output, and then wait: a job ends with its results, not with what it writes."""
     from bacalhau.cli import waiting
     from bacalhau.cli.ending import conclude
 
@@ -172,7 +173,8 @@ def _follow(session: Session, client: Client, job_id: str, runtime: Runtime) -> 
         if not conclude(session, client, client.job(job_id).job):
             raise
     else:
-        conclude(session, client, client.job(job_id).job)
+        silent = replace(runtime, id_only=True, node_details=False, group_events=False)
+        conclude(session, client, _watch(session, client, job_id, job, silent))
 
 
 def _watch(session: Session, client: Client, job_id: str, job: Job, runtime: Runtime) -> Job:

@@ -167,6 +167,31 @@ def test_a_wrong_secret_ends_the_job_with_one_message(env: Env, s3_objects: S3Ob
     env.wait_until(lambda: not input_directories(env), "the input directory is gone")
 
 
+def test_following_goes_on_until_results_are_stored_or_cannot_be(
+    env: Env, s3_objects: S3Objects
+) -> None:
+    """The output ends before that."""
+    bucket = s3_objects.bucket(OBJECTS)
+    results = s3_objects.new_bucket()
+    env.start_node()
+    command = ("wasm", "run", "--follow", "wordcount.wasm")
+    source = f"src=s3://{bucket}/data/,dst=/inputs,opt=endpoint={s3_objects.endpoint}"
+
+    place = f"s3://{results}/{{jobID}},opt=endpoint={s3_objects.endpoint}"
+    stored = env.cli(*command, "-i", source, "-p", place)
+    assert stored.code == 0, stored.stderr
+    assert "a.txt" in stored.stdout
+    assert finished(env, stored).state.state_type is JobState.COMPLETED
+    assert s3_objects.client.list_objects_v2(Bucket=results)["KeyCount"] == 1
+
+    nowhere = place.replace(results, "there-is-no-such-bucket")
+    refused = env.cli(*command, "-i", source, "-p", nowhere)
+    assert refused.code == 1
+    assert "a.txt" in refused.stdout
+    assert 'there is no bucket "there-is-no-such-bucket"' in refused.stderr
+    assert refused.stderr.count("Error: ") == 1
+
+
 def test_results_in_s3_are_downloaded_without_credentials(env: Env, s3_objects: S3Objects) -> None:
     bucket = s3_objects.bucket(OBJECTS)
     results = s3_objects.new_bucket()
