@@ -76,6 +76,14 @@ FOREIGN = '"x" in the image "team/tool:1" is no program for this node\'s kind of
         ('exec: "x": exec format error', FOREIGN, "--platform"),
         ('exec: "x": is odd: unknown', '"x" in the image "team/tool:1": is odd', ""),
         ("is odd", f"{REFUSAL}is odd", ""),
+        (
+            'error during container init: error mounting "/n/0" to rootfs at "/etc/x": mount '
+            "/n/0:/etc/x (via /proc/self/fd/6), flags: 0x5000: not a directory: unknown: Are you "
+            "trying to mount a directory onto a file (or vice-versa)? Check if it exists",
+            'one of "/etc/x" in the image "team/tool:1" and the input or result path there is a '
+            "file, and the other a directory",
+            "choose another Target or Path; a single object is mounted as a file where Target",
+        ),
     ],
 )
 def test_why_a_program_does_not_start(said: str, told: str, hint: str) -> None:

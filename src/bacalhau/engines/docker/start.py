@@ -24,6 +24,7 @@ _CODES = frozenset({1, 126, 127, 255})
 """The exit codes that come with them."""
 
 _OF_RUNC = re.compile(r'exec: "(?P<program>.+?)": (?P<why>.+)')
+_ON_ANOTHER_KIND = re.compile(r'to rootfs at "(?P<target>[^"]+)".*not a directory', re.DOTALL)
 _MISSING = ("executable file not found", "no such file or directory")
 _FORBIDDEN = "permission denied"
 _FOREIGN = "exec format error"
@@ -62,7 +63,8 @@ def _not_started(program: str, why: str, image: str) -> ExecutionError:
     """Tell that a program could not start; most often the image does not have it."""
     known = why.lower()
     if not program:
-        return _failure(why, "")
+        mount = _ON_ANOTHER_KIND.search(why)
+        return _failure(why, "") if mount is None else _not_mounted(mount["target"], image)
     if any(mark in known for mark in _MISSING):
         return _failure(
             f'executable file not found: the image "{image}" has no program "{program}"',
@@ -82,6 +84,15 @@ def _not_started(program: str, why: str, image: str) -> ExecutionError:
             " list --show version` shows it. A script needs a first line such as #!/bin/sh",
         )
     return _failure(f'"{program}" in the image "{image}": {why}', "")
+
+
+def _not_mounted(target: str, image: str) -> ExecutionError:
+    return _failure(
+        f'one of "{target}" in the image "{image}" and the input or result path there is a file, '
+        "and the other a directory",
+        "choose another Target or Path; a single object is mounted as a file where Target ends with"
+        " its name and that has a dot, such as /data/a.csv, and as a directory elsewhere",
+    )
 
 
 def _failure(reason: str, hint: str) -> ExecutionError:
