@@ -9,6 +9,7 @@ import os
 import random
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from bacalhau.client.fetch import ATTEMPTS
@@ -16,7 +17,7 @@ from bacalhau.client.results import file_name
 from bacalhau.errors import ConflictError, NotFoundError, UserError
 from bacalhau.lib.digests import format_digest
 from bacalhau.lifecycle.changes import JobChanges, ProvenanceDraft
-from bacalhau.models import SpecConfig
+from bacalhau.models import JobState, SpecConfig, State
 from bacalhau.models.provenance import FileRecord, OutputRecord
 from tests.support.api_server import store_job
 from tests.support.file_server import Files, serve_files
@@ -355,6 +356,15 @@ class TestJobGet:
         assert outcome.code == 0
         assert outcome.lines[0] == "No results found"
         assert outcome.lines[-1] == f"  bacalhau job logs {finished_job().id}"
+
+    def test_nothing_published_yet(self, server: ServedApi) -> None:
+        state = State[JobState](state_type=JobState.RUNNING)
+        job = msgspec.structs.replace(finished_job(), state=state)
+        server.run(store_job(server.api.store, job, []))
+        outcome = server.cli("job", "get", job.id)
+        assert outcome.code == 0
+        assert outcome.lines[0] == "No results found"
+        assert outcome.stderr.splitlines()[1:] == ["The job has not ended yet: it is Running"]
 
     def test_results_that_no_downloader_knows_are_shown(
         self, server: ServedApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

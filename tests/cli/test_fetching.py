@@ -279,6 +279,7 @@ class TestIntegrity:
         with pytest.raises(UserError, match="does not have the checksum") as caught:
             get(files.url + "/f", tmp_path / "f", digest=b"0" * 32)
         assert caught.value.code == Code.CHECKSUM_MISMATCH
+        assert "the publisher's Key needs {executionID}" in caught.value.hint
         assert list(tmp_path.iterdir()) == []
 
     def test_another_size_is_not_fetched(self, files: Files, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bacalhau.client.answers import WHOLE, broken, refusal
-from bacalhau.client.failures import COMPONENT
+from bacalhau.client.failures import COMPONENT, REPLACED_HINT
 from bacalhau.client.results import (
     MANIFEST,
     PublishedFile,
@@ -167,7 +167,7 @@ class OwnAccess:
             raise UserError(
                 f"{address.name} does not have the checksum it was published with",
                 code=Code.CHECKSUM_MISMATCH,
-                hint="it was replaced or damaged since; run the job again if this repeats",
+                hint=REPLACED_HINT,
                 component=COMPONENT,
             )
         try:

@@ -26,6 +26,10 @@ from bacalhau.errors import (
 from bacalhau.models.api import ErrorBody
 
 COMPONENT = "APIClient"
+REPLACED_HINT = (
+    "it was replaced or damaged since; the publisher's Key needs {executionID}, so that executions "
+    "do not replace what others have published; run the job again if this repeats"
+)
 _SHOWN_BYTES = 500
 
 _BY_CODE: dict[str, type[BacalhauError]] = {

@@ -27,7 +27,7 @@ from bacalhau.client.answers import (
     read_head,
     refusal,
 )
-from bacalhau.client.failures import COMPONENT
+from bacalhau.client.failures import COMPONENT, REPLACED_HINT
 from bacalhau.client.lanes import Lanes, StoppedError
 from bacalhau.client.partial import Original, Partial
 from bacalhau.errors import Code, ConflictError, UserError
@@ -403,7 +403,7 @@ class _Transfer:
         return UserError(
             f"{self._name} does not have the checksum it was published with{detail}",
             code=Code.CHECKSUM_MISMATCH,
-            hint="it was replaced or damaged since; run the job again if this repeats",
+            hint=REPLACED_HINT,
             component=COMPONENT,
         )
 

@@ -48,6 +48,8 @@ def run(
         results = client.results(job_id)
         if not results:
             session.say("No results found")
+            if not (state := client.job(job_id).job.state.state_type).is_terminal:
+                session.note(f"The job has not ended yet: it is {state.value}")
             session.say("You can check the logged output of the job using the logs command.")
             session.say(f"\n  bacalhau job logs {job_id}")
             return
