@@ -11,7 +11,6 @@ import pytest
 from bacalhau.errors import (
     BacalhauError,
     ConflictError,
-    NotFoundError,
     TransientError,
     UserError,
 )
@@ -121,7 +120,11 @@ async def test_i17_i18_replaced_object_is_never_mixed(
     assert contents(node.directory) == {}
 
 
-@marked("I19", "an object is deleted after the listing → `NoSuchKey`", Server.SWIFT)
+@marked(
+    "I19",
+    "an object is deleted after the listing → `NoSuchKey`, worth another attempt",
+    Server.SWIFT,
+)
 async def test_i19_object_deleted_after_listing(s3_objects: S3Objects, tmp_path: Path) -> None:
     """I19."""
     bucket = s3_objects.new_bucket()
@@ -130,9 +133,10 @@ async def test_i19_object_deleted_after_listing(s3_objects: S3Objects, tmp_path:
     async with node_with(S3Source, tmp_path) as node:
         plan = await node.plan(params)
         s3_objects.client.delete_object(Bucket=bucket, Key="p/o")
-        with pytest.raises(NotFoundError) as caught:
+        with pytest.raises(ConflictError, match="p/o: the object was removed while") as caught:
             await node.fetch_planned(params, plan)
     assert caught.value.code == "NoSuchKey"
+    assert caught.value.retryable, "the next listing is without it"
 
 
 @marked("I20", "a listing hangs → error after `InputSources.ReadTimeout`", Server.SWIFT)

@@ -161,6 +161,9 @@ def _judge(error: ServiceError, subject: Subject) -> tuple[type[BacalhauError], 
     if error.code == _NO_SUCH_UPLOAD:
         hint = "run it again; rules of the bucket, too, may remove unfinished uploads"
         return ConflictError, "somebody removed the upload before it was complete", hint
+    if _is_gone(error, subject):
+        hint = "run it again when nobody removes objects"
+        return ConflictError, "the object was removed while the input was fetched", hint
     if error.status == 404 or error.code == Code.NO_SUCH_KEY:
         hint = "check the key; if it is a prefix, end it with / or *"
         return NotFoundError, _missing(error, subject), error.hint or hint
@@ -179,6 +182,12 @@ def _judge(error: ServiceError, subject: Subject) -> tuple[type[BacalhauError], 
         return UserError, error.reason, hint
     hint = error.hint or (_SERVER_HINT if subject.endpoint else "")
     return UserError, error.reason or error.code, hint
+
+
+def _is_gone(error: ServiceError, subject: Subject) -> bool:
+    """Recognise an object that was there when it was planned: only planned ones are fetched."""
+    is_missing = error.status == 404 or error.code == Code.NO_SUCH_KEY
+    return is_missing and error.operation == "GetObject" and subject.component == "S3InputSource"
 
 
 def _elsewhere(error: ServiceError, subject: Subject) -> tuple[type[BacalhauError], str, str]:
