@@ -172,3 +172,10 @@ def replace_path(request: requests.Request[object]) -> requests.Request[object]:
     from dataclasses import replace as changed
 
     return changed(request, path=f"{request.path}-of-later-versions")
+
+
+def test_a_name_with_a_line_break_is_one_row() -> None:
+    record = OutputRecord(
+        type="s3", objects=1, size_bytes=1, files=[FileRecord(path="a\nb\tc", size_bytes=1)]
+    )
+    assert " a\\x0ab\\x09c  1" in output_lines(record, SpecConfig())

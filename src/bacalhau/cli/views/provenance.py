@@ -27,7 +27,7 @@ def input_lines(record: InputRecord) -> str:
     if _is_lent(record):
         return visible(f"{head}: lent by the node, not hashed") + "\n"
     columns: list[Column[FileRecord]] = [
-        Column("Key", lambda file: file.key),
+        Column("Key", lambda file: _name(file.key)),
         Column("Size", lambda file: str(file.size_bytes)),
         Column("Version", lambda file: _short(file.version_id)),
         Column("ETag", lambda file: _short(file.etag.removeprefix("W/").strip('"'))),
@@ -39,12 +39,17 @@ def input_lines(record: InputRecord) -> str:
 def output_lines(record: OutputRecord, result: SpecConfig) -> str:
     """Return what an execution published, and where."""
     columns: list[Column[FileRecord]] = [
-        Column("Path", lambda file: file.path),
+        Column("Path", lambda file: _name(file.path)),
         Column("Size", lambda file: str(file.size_bytes)),
         Column("SHA-256", lambda file: _short(file.sha256)),
     ]
     head = f"{_place(result) or record.type}: {_amount(record)}"
     return visible(head) + "\n" + _files(record, columns)
+
+
+def _name(text: str) -> str:
+    """Write a name on one line, whatever is in it: a newline would begin another row."""
+    return text.replace("\n", r"\x0a").replace("\t", r"\x09")
 
 
 def _place(result: SpecConfig) -> str:
