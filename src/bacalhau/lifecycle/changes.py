@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bacalhau.lifecycle.completed import Completed
+from bacalhau.lifecycle.listings import settled
 from bacalhau.models import Evaluation, Event, Execution, ExecutionID, Job, JobID, NodeID
 from bacalhau.models.provenance import InputRecord, OutputRecord
 from bacalhau.protocol.messages import ToNode
@@ -105,6 +106,7 @@ class JobDraft:
         self._job = snapshot.job
         self._executions = {execution.id: execution for execution in snapshot.executions}
         self._revisions = {execution.id: execution.revision for execution in snapshot.executions}
+        self._settled: dict[str, str] | None = None
         self._touched: dict[ExecutionID, None] = {}
         self._evaluations: list[Evaluation] = []
         self._earlier: tuple[HistoryDraft, ...] = ()
@@ -127,6 +129,13 @@ class JobDraft:
     def completed(self) -> Completed:
         """All executions that will have completed."""
         return self._before.completed.plus(Completed.of(self._executions.values()))
+
+    @property
+    def listings(self) -> dict[str, str]:
+        """The listings that executions have to go by; see ``lifecycle.listings``."""
+        if self._settled is None:
+            self._settled = settled(self.completed, self._executions.values())
+        return self._settled
 
     def execution(self, execution_id: ExecutionID) -> Execution | None:
         """Return one execution as it will be; None also when it had completed before."""
@@ -154,6 +163,8 @@ class JobDraft:
         """Add or replace an execution."""
         self._executions[execution.id] = execution
         self._touched[execution.id] = None
+        if execution.listings:
+            self._settled = None
 
     def job_event(self, event: Event) -> None:
         """Record an event of the job."""

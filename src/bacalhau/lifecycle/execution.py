@@ -48,8 +48,8 @@ def create(draft: JobDraft, execution: Execution) -> None:
 
 def offer(draft: JobDraft, execution: Execution) -> AskForBid:
     """Return the message that makes a node know an execution."""
-    known = listings.settled(draft.completed, draft.executions)
-    return AskForBid(execution=msgspec.structs.replace(execution, job=draft.job, listings=known))
+    ready = msgspec.structs.replace(execution, job=draft.job, listings=draft.listings)
+    return AskForBid(execution=ready)
 
 
 def cancel(draft: JobDraft, execution: Execution, event: Event) -> None:
@@ -106,8 +106,7 @@ def _bid_result(draft: JobDraft, execution: Execution, message: BidResult) -> bo
         return False
     changed = None
     if message.listings:
-        known = listings.settled(draft.completed, draft.executions)
-        changed = listings.contradiction(known, message.listings)
+        changed = listings.contradiction(draft.listings, message.listings)
     if changed is not None:
         # Both were asked before either had answered. The node runs the task already.
         give_up(draft, execution, _final(draft, changed))

@@ -6,12 +6,13 @@ nodes that are equally near to the data, points decide.
 
 from __future__ import annotations
 
+import heapq
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from bacalhau.models.selectors import matches
-from bacalhau.scheduling.feasibility import Attempts, Verdict, judge
+from bacalhau.scheduling.feasibility import Attempts, judge
 from bacalhau.scheduling.locality import NEGLIGIBLE_BYTES, Wait
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from bacalhau.models import NodeID, Resources
     from bacalhau.scheduling.cluster import NodeView
+    from bacalhau.scheduling.feasibility import Verdict
     from bacalhau.scheduling.locality import Patience, Share, Stock
     from bacalhau.scheduling.requirements import Requirements
 
@@ -48,6 +50,9 @@ class Choice(NamedTuple):
 class Chooser:
     """Chooses nodes for the executions of one job, one after another. Used once.
 
+    A choice changes what is thought of one node only, so the next one looks at no other again,
+    unless some node has inputs: then every partition has its own order of nodes.
+
     Args:
         nodes: All that may take work.
         wanted: What the job asks of them.
@@ -67,13 +72,19 @@ class Chooser:
         patience: Patience,
         draw: Callable[[], float],
     ) -> None:
-        self._pool = {node.node_id: node for node in nodes}
         self._wanted = wanted
         self._attempts = dict(attempts)
         self._stock = stock
         self._patience = patience
-        self._draw = draw
-        self._verdicts = judge(nodes, wanted, attempts)
+        self._verdicts = {each.node.node_id: each for each in judge(nodes, wanted, attempts)}
+        suitable = [each.node for each in self._verdicts.values() if not each.reason]
+        self._most = max(map(self._free, suitable), default=0.0)
+        self._chances = {node.node_id: _CHANCE * draw() for node in suitable}
+        self._places = {node.node_id: place for place, node in enumerate(suitable)}
+        self._points: dict[NodeID, float] = {}
+        self._best_first: list[tuple[float, int, NodeID]] = []
+        for node in suitable:
+            self._note(node)
 
     def choose(self, partitions: Iterable[int]) -> Choice:
         """Choose a node for each partition, as far as there are; several may get the same."""
@@ -84,50 +95,67 @@ class Chooser:
             if taken is not None:
                 self._take(taken)
                 taken = None
-            suitable = [verdict.node for verdict in self._verdicts if not verdict.reason]
-            if not suitable or len(awaited) == _WAITS_MAX:
+            if not self._points or len(awaited) == _WAITS_MAX:
                 break
             share = self._stock.share(index)
-            best = self._best_of(self._nearest(suitable, share) if share else suitable)
+            best = self._nearest(share) if share else self._best()
             wait = self._better_later(best, share) if share else None
             if wait is not None:
                 awaited.append(wait)
                 continue
             placed.append((index, best))
             taken = best
-        return Choice(placed, awaited, self._verdicts)
+        return Choice(placed, awaited, tuple(self._verdicts.values()))
 
     def _take(self, node: NodeView) -> None:
-        booked = node.booked + self._wanted.resources
-        self._pool[node.node_id] = msgspec.structs.replace(node, booked=booked)
+        """Book an execution on a node, and judge it anew."""
+        node_id = node.node_id
         before = self._of(node)
-        self._attempts[node.node_id] = before._replace(live=before.live + 1)
-        self._verdicts = judge(self._pool.values(), self._wanted, self._attempts)
+        self._attempts[node_id] = before._replace(live=before.live + 1)
+        booked = node.booked + self._wanted.resources
+        after = msgspec.structs.replace(node, booked=booked)
+        (verdict,) = judge((after,), self._wanted, self._attempts)
+        self._verdicts[node_id] = verdict
+        if verdict.reason:
+            del self._points[node_id]
+        else:
+            self._note(after)
 
-    def _best_of(self, suitable: Sequence[NodeView]) -> NodeView:
-        wanted = self._wanted
-        free = [_weight(node.capacity - node.booked, wanted.resources) for node in suitable]
-        most = max(free)
+    def _note(self, node: NodeView) -> None:
+        """Give a suitable node its points; what was noted before counts no more."""
+        node_id = node.node_id
+        points = self._points[node_id] = self._rank(node)
+        heapq.heappush(self._best_first, (-points, self._places[node_id], node_id))
 
-        def rank(place: int) -> float:
-            node = suitable[place]
-            points = _UNUSED_NODE if node.node_id not in self._attempts else 0
-            if wanted.favours and matches(wanted.favours, node.labels):
-                points += _FAVOURED
-            share = _CAPACITY * free[place] / most if most else 0
-            return points + share + _CHANCE * self._draw()
+    def _best(self) -> NodeView:
+        """Return the node with the most points, the first of those that are equal."""
+        while True:
+            points, _, node_id = self._best_first[0]
+            if self._points.get(node_id) == -points:
+                return self._verdicts[node_id].node
+            heapq.heappop(self._best_first)
 
-        return suitable[max(range(len(suitable)), key=rank)]
+    def _free(self, node: NodeView) -> float:
+        return _weight(node.capacity - node.booked, self._wanted.resources)
 
-    def _nearest(self, suitable: Sequence[NodeView], share: Share) -> Sequence[NodeView]:
-        """Return the nodes that lack least, of those that start the job at once if there are any.
+    def _rank(self, node: NodeView) -> float:
+        points = _UNUSED_NODE if node.node_id not in self._attempts else 0
+        if self._wanted.favours and matches(self._wanted.favours, node.labels):
+            points += _FAVOURED
+        share = _CAPACITY * self._free(node) / self._most if self._most else 0
+        return points + share + self._chances[node.node_id]
+
+    def _nearest(self, share: Share) -> NodeView:
+        """Return the best of the nodes that lack least, if there are, that start the job at once.
 
         A node on which the job has failed comes last, whatever it has.
         """
+        suitable = [self._verdicts[node_id].node for node_id in self._points]
         fresh = [node for node in suitable if not self._of(node).discarded] or suitable
         idle = [node for node in fresh if self._has_room(node)] or fresh
         least = min(share.lacking[node.node_id] for node in idle)
-        return [node for node in idle if share.lacking[node.node_id] <= least + NEGLIGIBLE_BYTES]
+        near = [node for node in idle if share.lacking[node.node_id] <= least + NEGLIGIBLE_BYTES]
+        return max(near, key=lambda node: self._points[node.node_id])
 
     def _has_room(self, node: NodeView) -> bool:
         """Tell whether a node would start the job now, and not put it into its own queue."""
@@ -138,7 +166,7 @@ class Chooser:
         lacking = share.lacking
         full = [
             verdict.node
-            for verdict in self._verdicts
+            for verdict in self._verdicts.values()
             if verdict.may_queue and not self._of(verdict.node).discarded
         ]
         if not full:
