@@ -6,6 +6,7 @@ full waits for that node, but not for longer than moving the data would take.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from bacalhau.lib.units import format_bytes
@@ -78,10 +79,21 @@ def wait_text(wait: Wait, seconds: float) -> str:
 
 
 class Share(NamedTuple):
-    """What each node has, and lacks, of the inputs of one execution, in bytes."""
+    """How nodes stand to the inputs of one execution, in bytes.
+
+    Attributes:
+        held: What each node has that has any.
+        lacking: What those lack all the same.
+        total: What every other node lacks; none of those above lacks more.
+    """
 
     held: Mapping[NodeID, int]
     lacking: Mapping[NodeID, int]
+    total: int
+
+    def lacks(self, node_id: NodeID) -> int:
+        """Return what any node would have to fetch."""
+        return self.lacking.get(node_id, self.total)
 
 
 class Stock:
@@ -111,14 +123,16 @@ class Stock:
         return self._shares[index]
 
     def _share(self, partition_index: int) -> Share | None:
-        held = {node.node_id: 0 for node in self._nodes}
-        lacking = dict(held)
+        held: Counter[NodeID] = Counter()
+        spared: Counter[NodeID] = Counter()
+        total = 0
         for source in self._sources:
             name = fingerprint(source, partition_index, self._job.partition_count)
-            told = [node.held[name] for node in self._nodes if name in node.held]
-            most = max((each.total_bytes for each in told), default=0)
-            for node in self._nodes:
-                known = node.held.get(name)
-                held[node.node_id] += known.held_bytes if known else 0
-                lacking[node.node_id] += known.lacking_bytes if known else most
-        return Share(held, lacking) if any(held.values()) else None
+            told = {node.node_id: node.held[name] for node in self._nodes if name in node.held}
+            most = max((each.total_bytes for each in told.values()), default=0)
+            total += most
+            for node_id, known in told.items():
+                held[node_id] += known.held_bytes
+                spared[node_id] += most - known.lacking_bytes
+        lacking = {node_id: total - spared[node_id] for node_id in held}
+        return Share(held, lacking, total) if any(held.values()) else None

@@ -1,7 +1,8 @@
 """Which of the suitable nodes to prefer (spec orchestration.md 3.2).
 
-A node that has the job's inputs goes before all others that can start it at once. Else, and among
-nodes that are equally near to the data, points decide.
+Nodes on which the job has failed come last, and before them those that would put it into their own
+queue. Of the others that which has most of the job's inputs goes first. Else, and among nodes that
+are equally near to the data, points decide.
 """
 
 from __future__ import annotations
@@ -47,11 +48,24 @@ class Choice(NamedTuple):
     verdicts: Sequence[Verdict]
 
 
+class _Standing(NamedTuple):
+    """How a node stands among others: the least is the best, and no two are alike."""
+
+    has_failed: bool
+    is_full: bool
+    penalty: float
+    place: int
+
+    @property
+    def level(self) -> tuple[bool, bool]:
+        """What goes before points and nearness to the data."""
+        return self.has_failed, self.is_full
+
+
 class Chooser:
     """Chooses nodes for the executions of one job, one after another. Used once.
 
-    A choice changes what is thought of one node only, so the next one looks at no other again,
-    unless some node has inputs: then every partition has its own order of nodes.
+    A choice changes what is thought of one node only, so the next one looks at no other again.
 
     Args:
         nodes: All that may take work.
@@ -81,8 +95,8 @@ class Chooser:
         self._most = max(map(self._free, suitable), default=0.0)
         self._chances = {node.node_id: _CHANCE * draw() for node in suitable}
         self._places = {node.node_id: place for place, node in enumerate(suitable)}
-        self._points: dict[NodeID, float] = {}
-        self._best_first: list[tuple[float, int, NodeID]] = []
+        self._standings: dict[NodeID, _Standing] = {}
+        self._best_first: list[tuple[_Standing, NodeID]] = []
         for node in suitable:
             self._note(node)
 
@@ -95,7 +109,7 @@ class Chooser:
             if taken is not None:
                 self._take(taken)
                 taken = None
-            if not self._points or len(awaited) == _WAITS_MAX:
+            if not self._standings or len(awaited) == _WAITS_MAX:
                 break
             share = self._stock.share(index)
             best = self._nearest(share) if share else self._best()
@@ -117,28 +131,33 @@ class Chooser:
         (verdict,) = judge((after,), self._wanted, self._attempts)
         self._verdicts[node_id] = verdict
         if verdict.reason:
-            del self._points[node_id]
+            del self._standings[node_id]
         else:
             self._note(after)
 
     def _note(self, node: NodeView) -> None:
         """Give a suitable node its points; what was noted before counts no more."""
         node_id = node.node_id
-        points = self._points[node_id] = self._rank(node)
-        heapq.heappush(self._best_first, (-points, self._places[node_id], node_id))
+        standing = self._standings[node_id] = _Standing(
+            has_failed=bool(self._of(node).discarded),
+            is_full=not (node.booked + self._wanted.resources).fits_into(node.capacity),
+            penalty=-self._points(node),
+            place=self._places[node_id],
+        )
+        heapq.heappush(self._best_first, (standing, node_id))
 
     def _best(self) -> NodeView:
-        """Return the node with the most points, the first of those that are equal."""
+        """Return the node that stands best."""
         while True:
-            points, _, node_id = self._best_first[0]
-            if self._points.get(node_id) == -points:
+            standing, node_id = self._best_first[0]
+            if self._standings.get(node_id) == standing:
                 return self._verdicts[node_id].node
             heapq.heappop(self._best_first)
 
     def _free(self, node: NodeView) -> float:
         return _weight(node.capacity - node.booked, self._wanted.resources)
 
-    def _rank(self, node: NodeView) -> float:
+    def _points(self, node: NodeView) -> float:
         points = _UNUSED_NODE if node.node_id not in self._attempts else 0
         if self._wanted.favours and matches(self._wanted.favours, node.labels):
             points += _FAVOURED
@@ -146,33 +165,32 @@ class Chooser:
         return points + share + self._chances[node.node_id]
 
     def _nearest(self, share: Share) -> NodeView:
-        """Return the best of the nodes that lack least, if there are, that start the job at once.
-
-        A node on which the job has failed comes last, whatever it has.
-        """
-        suitable = [self._verdicts[node_id].node for node_id in self._points]
-        fresh = [node for node in suitable if not self._of(node).discarded] or suitable
-        idle = [node for node in fresh if self._has_room(node)] or fresh
-        least = min(share.lacking[node.node_id] for node in idle)
-        near = [node for node in idle if share.lacking[node.node_id] <= least + NEGLIGIBLE_BYTES]
-        return max(near, key=lambda node: self._points[node.node_id])
-
-    def _has_room(self, node: NodeView) -> bool:
-        """Tell whether a node would start the job now, and not put it into its own queue."""
-        return (node.booked + self._wanted.resources).fits_into(node.capacity)
+        """Return the node that lacks least, of those that stand as well as the best of all."""
+        best = self._best()
+        level = self._standings[best.node_id].level
+        lacking = {
+            node_id: share.lacking[node_id]
+            for node_id in share.held
+            if node_id in self._standings and self._standings[node_id].level == level
+        }
+        most = min(lacking.values(), default=share.total) + NEGLIGIBLE_BYTES
+        if share.total <= most:
+            return best
+        near = (node_id for node_id in lacking if lacking[node_id] <= most)
+        return self._verdicts[min(near, key=self._standings.__getitem__)].node
 
     def _better_later(self, best: NodeView, share: Share) -> Wait | None:
         """Return a node without room that is worth waiting for rather than to take the best."""
-        lacking = share.lacking
+        verdicts = (self._verdicts[node_id] for node_id in share.held)
         full = [
             verdict.node
-            for verdict in self._verdicts.values()
+            for verdict in verdicts
             if verdict.may_queue and not self._of(verdict.node).discarded
         ]
         if not full:
             return None
-        nearest = min(full, key=lambda node: lacking[node.node_id])
-        saved_bytes = lacking[best.node_id] - lacking[nearest.node_id]
+        nearest = min(full, key=lambda node: share.lacks(node.node_id))
+        saved_bytes = share.lacks(best.node_id) - share.lacks(nearest.node_id)
         if not self._patience.lasts(saved_bytes):
             return None
         return Wait(nearest, share.held[nearest.node_id], saved_bytes)
