@@ -429,6 +429,25 @@ class TestWeb:
         assert sent["proxy-authorization"] == f"Basic {b64encode(b'user:p@ss').decode()}"
         assert "proxy-authorization" not in files.headers["/f"]
 
+    def test_certificates_of_ones_own_stand_in_for_those_of_the_system(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As with other AWS programs."""
+        for name in ("known", "other"):
+            (tmp_path / name).mkdir()
+        known, key = self_signed(tmp_path / "known")
+        other, _ = self_signed(tmp_path / "other")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(known, key)
+        monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+        monkeypatch.setenv("SSL_CERT_FILE", str(known))
+        with serve_files(context) as files:
+            files.content["/f"] = HUGE
+            get(f"{files.url}/f", tmp_path / "f")
+            monkeypatch.setenv("AWS_CA_BUNDLE", str(other))
+            with pytest.raises(TransientError, match="CERTIFICATE_VERIFY_FAILED"):
+                get(f"{files.url}/f", tmp_path / "g")
+
     def test_tls_with_certificates_of_ones_own(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -7,7 +7,6 @@ of files would feel; so this module keeps them, and has its own redirects and pr
 from __future__ import annotations
 
 import http.client
-import os
 import socket
 import ssl
 from base64 import b64encode
@@ -17,7 +16,8 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from bacalhau.client.failures import COMPONENT
-from bacalhau.errors import Code, UserError
+from bacalhau.config.certificates import aws_certificates
+from bacalhau.errors import UserError
 from bacalhau.lib.urls import quoted, shown
 
 if TYPE_CHECKING:
@@ -142,18 +142,7 @@ class Web:
 
     def _trusted(self) -> ssl.SSLContext:
         if self._trust is None:
-            bundle = os.environ.get("AWS_CA_BUNDLE")
-            try:
-                self._trust = ssl.create_default_context()
-                if bundle:
-                    self._trust.load_verify_locations(bundle)
-            except OSError as exc:
-                raise UserError(
-                    f"AWS_CA_BUNDLE cannot be read: {bundle}: {exc.strerror or exc}",
-                    code=Code.CONFIGURATION,
-                    hint="set it to a file of certificates in PEM form, or unset it",
-                    component=COMPONENT,
-                ) from exc
+            self._trust = aws_certificates(COMPONENT) or ssl.create_default_context()
         return self._trust
 
 

@@ -168,6 +168,23 @@ async def test_both_ways_speak_tls_with_the_certificates_that_are_trusted(
     assert len(gets) == COUNT + 3
 
 
+async def test_certificates_of_ones_own_stand_in_for_those_of_the_system(
+    s3_objects: S3Objects, s3_environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As with other AWS programs."""
+    for name in ("known", "other"):
+        (tmp_path / name).mkdir()
+    known, tls = trusted(tmp_path / "known")
+    other, _ = trusted(tmp_path / "other")
+    s3_environment.setenv("SSL_CERT_FILE", str(known))
+    s3_environment.setenv("AWS_CA_BUNDLE", str(other))
+    async with fault_proxy(s3_objects.endpoint, tls) as proxy:
+        params = {"Bucket": s3_objects.bucket(SMALL), "Key": "p/", "Endpoint": proxy.endpoint}
+        async with node_with(S3Source, tmp_path / "node", LISTED) as node:
+            with pytest.raises(BacalhauError, match=r"(?i)certificate"):
+                await node.fetch(params)
+
+
 def trusted(directory: Path) -> tuple[Path, ssl.SSLContext]:
     """Return a certificate for 127.0.0.1, and what a server shows it with."""
     certificate, key = self_signed(directory)

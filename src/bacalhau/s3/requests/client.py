@@ -8,9 +8,7 @@ aiohttp carries them. A client library with its own idea of paths would not do: 
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import ssl
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,7 +18,8 @@ from typing import TYPE_CHECKING
 import aiohttp
 from yarl import URL
 
-from bacalhau.errors import Code, UserError
+from bacalhau.config.certificates import aws_certificates
+from bacalhau.errors import Code
 from bacalhau.lib.backoff import Backoff
 from bacalhau.lib.outbound import (
     check_host,
@@ -129,7 +128,7 @@ class S3Client:
             UserError: one of them is no endpoint, or the trusted certificates cannot be read.
         """
         allowed = TrustedEndpoints(trusted)
-        trust = _trust()
+        trust = aws_certificates("S3")
         with (
             ThreadPoolExecutor(_THREADS, thread_name_prefix="s3") as executor,
             ThreadPoolExecutor(THREADS, thread_name_prefix="s3-pipe") as pipe_threads,
@@ -392,19 +391,3 @@ async def _read_up_to(response: aiohttp.ClientResponse, limit_bytes: int) -> byt
         if len(body) > limit_bytes:
             break
     return bytes(body)
-
-
-def _trust() -> ssl.SSLContext | None:
-    """Return the certificates that the environment wants to be trusted for S3, if it does."""
-    bundle = os.environ.get("AWS_CA_BUNDLE")
-    if not bundle:
-        return None
-    try:
-        return ssl.create_default_context(cafile=bundle)
-    except OSError as exc:
-        raise UserError(
-            f"AWS_CA_BUNDLE cannot be read: {bundle}: {exc.strerror or exc}",
-            code=Code.CONFIGURATION,
-            hint="set it to a file of certificates in PEM form, or unset it",
-            component="S3",
-        ) from exc
