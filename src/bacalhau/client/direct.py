@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from bacalhau.client.answers import WHOLE, broken, refusal
 from bacalhau.client.failures import COMPONENT, REPLACED_HINT
 from bacalhau.client.results import (
-    MANIFEST,
     PublishedFile,
     Result,
     entry_of,
@@ -26,6 +25,7 @@ from bacalhau.client.results import (
 )
 from bacalhau.client.web import Web
 from bacalhau.errors import Code, ForbiddenError, UserError
+from bacalhau.models.specs.s3 import MANIFEST
 from bacalhau.s3.server.credentials import CredentialChain, default_endpoint
 from bacalhau.s3.server.endpoints import DEFAULT_REGION, Location, locate
 from bacalhau.s3.server.sigv4 import Signer

@@ -18,6 +18,7 @@ from bacalhau.client.web import split_url
 from bacalhau.errors import Code, UserError
 from bacalhau.lib.digests import parse_digest
 from bacalhau.lib.paths import clean_relative
+from bacalhau.models.specs.s3 import MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from bacalhau.client.addresses import Address
     from bacalhau.models.job import SpecConfig
 
-MANIFEST = "_manifest.json"
 ARCHIVES = (".tar.gz", ".tgz")
 OPENED, PARTS = ".opened", ".parts"
 """Beside a result in ``raw``: what was in the archive, and files of a tree that are incomplete."""

@@ -15,6 +15,7 @@ from bacalhau.errors import Code, ValidationError
 from bacalhau.lib.archives import walk
 from bacalhau.lib.parallel import in_parallel
 from bacalhau.lib.threads import run_to_end
+from bacalhau.models.specs.s3 import MANIFEST
 from bacalhau.ports import PublishedFile
 from bacalhau.publishers._results import on_disk, warn_of_left_out
 from bacalhau.s3.requests.client import Call
@@ -22,7 +23,6 @@ from bacalhau.s3.requests.responses import ServiceError
 from bacalhau.s3.results.keys import MAX_KEY_BYTES
 from bacalhau.s3.results.manifest import (
     CONTENT_TYPE,
-    NAME,
     VERSION,
     Manifest,
     ManifestFile,
@@ -98,7 +98,7 @@ async def publish_plain(
         files=tuple(_entry(name, stored[name]) for name in names),
     )
     kept = await upload_bytes(
-        client, place.bucket, place.prefix + NAME, encode_manifest(manifest), CONTENT_TYPE
+        client, place.bucket, place.prefix + MANIFEST, encode_manifest(manifest), CONTENT_TYPE
     )
     return tuple(_published(name, stored[name]) for name in names), kept
 
@@ -120,17 +120,17 @@ def _names(execution: Execution, results: Path, component: str) -> tuple[list[st
 
 
 def _refuse_names(names: list[str], place: Place, component: str) -> None:
-    taken = [name for name in names if name.partition("/")[0] == NAME]
+    taken = [name for name in names if name.partition("/")[0] == MANIFEST]
     if taken:
         raise ValidationError(
-            f'the results have "{taken[0]}", but {NAME} is the name of their manifest',
+            f'the results have "{taken[0]}", but {MANIFEST} is the name of their manifest',
             code=Code.S3_BAD_REQUEST,
             component=component,
             hint="give the result path or file another name, or publish one archive instead: "
             "Encoding gzip",
             fields=["Params.Encoding"],
         )
-    for name in [*names, NAME]:
+    for name in [*names, MANIFEST]:
         encoded = os.fsencode(name)
         size = len(place.prefix.encode()) + len(encoded)
         problem = "longer than 1,024 bytes" if size > MAX_KEY_BYTES else ""
@@ -148,7 +148,7 @@ def _refuse_names(names: list[str], place: Place, component: str) -> None:
 
 async def _withdraw(client: S3Client, place: Place) -> None:
     """Remove a manifest that is there, if the server allows it; there rarely is one."""
-    call = partial(Call, bucket=place.bucket, key=place.prefix + NAME)
+    call = partial(Call, bucket=place.bucket, key=place.prefix + MANIFEST)
     try:
         await client.read(call(operation="HeadObject", method="HEAD"), 0)
         await client.read(call(operation="DeleteObject", method="DELETE"), _ANSWER_LIMIT_BYTES)

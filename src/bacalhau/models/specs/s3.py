@@ -14,6 +14,9 @@ from bacalhau.models.specs.s3_partition import S3Partition, partition_problems
 if TYPE_CHECKING:
     from bacalhau.models.job import SpecConfig
 
+MANIFEST = "_manifest.json"
+"""What the list of plain results is called, which lies beside them."""
+
 _BUCKET_HINT = "Bucket is the bucket's name alone, such as my-data"
 _PAYERS = ("requester",)
 _STYLES = ("auto", "path", "virtual")

@@ -12,7 +12,6 @@ import msgspec
 from bacalhau.lib.paths import clean_relative
 from bacalhau.models.params import ParamsModel
 
-NAME = "_manifest.json"
 CONTENT_TYPE = "application/json"
 VERSION = 1
 LIMIT_BYTES = 32 * 1024 * 1024

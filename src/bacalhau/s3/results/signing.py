@@ -21,12 +21,12 @@ from bacalhau.lib.parallel import in_parallel
 from bacalhau.lib.threads import run_to_end
 from bacalhau.models import SpecConfig
 from bacalhau.models.decode import decode_params
-from bacalhau.models.specs.s3 import S3Params, S3PublisherParams
+from bacalhau.models.specs.s3 import MANIFEST, S3Params, S3PublisherParams
 from bacalhau.s3.requests.access import reach
 from bacalhau.s3.requests.client import Call
 from bacalhau.s3.requests.failures import UNLISTED_HINT, Subject, explained
 from bacalhau.s3.results.keys import ARCHIVE_SUFFIX, can_be_key
-from bacalhau.s3.results.manifest import LIMIT_BYTES, NAME, Manifest, decode_manifest
+from bacalhau.s3.results.manifest import LIMIT_BYTES, Manifest, decode_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -120,7 +120,7 @@ class _Answer:
 
     async def _links(self, params: S3Params, execution: Execution) -> dict[str, Any]:
         is_plain = params.key.endswith("/")
-        key = params.key + NAME if is_plain else params.key
+        key = params.key + MANIFEST if is_plain else params.key
         subject = Subject(
             component=COMPONENT, bucket=params.bucket, key=key, endpoint=params.endpoint
         )
