@@ -47,6 +47,24 @@ class JobSnapshot(_Value, frozen=True, kw_only=True):
             generation=generation,
         )
 
+    def after(self, changes: JobChanges, generation: int) -> JobSnapshot | None:
+        """Return the snapshot of the generation that a transaction on this one has led to.
+
+        None where that cannot be told: it has amended an execution that had completed.
+        """
+        executions = {run.id: run for run in self.executions}
+        if any(run.revision > 1 and run.id not in executions for run in changes.executions):
+            return None
+        changed = [msgspec.structs.replace(run, job=None) for run in changes.executions]
+        executions.update((run.id, run) for run in changed)
+        done = [executions.pop(run.id) for run in changed if run.is_completed]
+        return JobSnapshot(
+            job=changes.job or self.job,
+            executions=tuple(executions.values()),
+            completed=self.completed.plus(Completed.of(done)),
+            generation=generation,
+        )
+
 
 class HistoryDraft(_Value, frozen=True, kw_only=True):
     """An event to be recorded; the store gives it the job's next sequence number.

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bacalhau.errors import BacalhauError, TransientError
 from bacalhau.lifecycle.changes import JobChanges
@@ -40,6 +40,7 @@ from bacalhau.models import (
 from bacalhau.ports.store import JobQuery, LocalChanges, LocalExecution
 from bacalhau.protocol.messages import BidResult
 from bacalhau.store.sqlite import SQLiteExecutionStore, SQLiteJobStore
+from bacalhau.store.sqlite._recent import LARGE, RecentSnapshots
 from bacalhau.testing.contracts._store_records import (
     cancel,
     make_draft,
@@ -204,10 +205,18 @@ class JobStores(Machine):
 
     def __init__(self) -> None:
         self.memory = MemoryJobStore()
+        self.large = LARGE
         super().__init__()
+
+    @initialize(large=st.sampled_from([0, LARGE]))
+    def keep_snapshots(self, large: int) -> None:
+        """Keep those of all jobs from one decision to the next, or of none."""
+        self.large = large
+        self.sqlite._recent = RecentSnapshots(large)
 
     def open(self) -> None:
         self.sqlite = self.run(self.stack.enter_async_context(SQLiteJobStore.open(self.path)))
+        self.sqlite._recent = RecentSnapshots(self.large)
 
     def same(self, operation: Callable[[JobStore], Awaitable[T]]) -> T | tuple[type, str]:
         """Run an operation on both, and return what both answer."""

@@ -33,6 +33,7 @@ COMPLETED = (
     " WHERE is_completed",
 )
 
+GENERATION = "SELECT generation FROM jobs WHERE id = ?"
 QUERY = (
     "SELECT 'job', generation, doc FROM jobs WHERE id = ?1"
     " UNION ALL SELECT 'open', seq, doc FROM executions WHERE job_id = ?1 AND NOT is_completed"

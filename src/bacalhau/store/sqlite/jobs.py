@@ -21,6 +21,7 @@ from bacalhau.store.sqlite._job_tables import (
     drop_node,
     put_node,
 )
+from bacalhau.store.sqlite._recent import RecentSnapshots
 from bacalhau.store.sqlite._records import decode_execution, decode_job, prefix_end
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class SQLiteJobStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._recent = RecentSnapshots()
 
     @classmethod
     @asynccontextmanager
@@ -75,7 +77,9 @@ class SQLiteJobStore:
     async def apply(self, changes: JobChanges) -> int:
         """Store one transaction on one job."""
         assert_one_job(changes)
-        return await self._database.write(partial(apply_changes, changes=changes))
+        generation = await self._database.write(partial(apply_changes, changes=changes))
+        self._recent.advance(changes, generation)
+        return generation
 
     def job(self, job_id: JobID) -> Job | None:
         """Read one job."""
@@ -88,9 +92,17 @@ class SQLiteJobStore:
 
     def snapshot(self, job_id: JobID) -> JobSnapshot | None:
         """Read what decisions about a job are made from, in one query and so at one moment."""
+        kept = self._recent.find(job_id)
+        if kept is not None:
+            ((generation,),) = self._database.rows(_snapshots.GENERATION, job_id)
+            if kept.generation == generation:
+                return kept
         rows = self._database.rows(_snapshots.QUERY, job_id)
         with self._database.decoding():
-            return _snapshots.read(rows)
+            snapshot = _snapshots.read(rows)
+        if snapshot is not None:
+            self._recent.keep(snapshot)
+        return snapshot
 
     async def whole(self, job_id: JobID) -> WholeJob | None:
         """Read a job with all its executions."""
