@@ -92,7 +92,8 @@ class Chooser:
         self._patience = patience
         self._verdicts = {each.node.node_id: each for each in judge(nodes, wanted, attempts)}
         suitable = [each.node for each in self._verdicts.values() if not each.reason]
-        self._most = max(map(self._free, suitable), default=0.0)
+        self._weigh = _scales(wanted.resources)
+        self._most = max((self._weigh(node.capacity - node.booked) for node in suitable), default=0)
         self._chances = {node.node_id: _CHANCE * draw() for node in suitable}
         self._places = {node.node_id: place for place, node in enumerate(suitable)}
         self._standings: dict[NodeID, _Standing] = {}
@@ -138,10 +139,11 @@ class Chooser:
     def _note(self, node: NodeView) -> None:
         """Give a suitable node its points; what was noted before counts no more."""
         node_id = node.node_id
+        free = node.capacity - node.booked
         standing = self._standings[node_id] = _Standing(
             has_failed=bool(self._of(node).discarded),
-            is_full=not (node.booked + self._wanted.resources).fits_into(node.capacity),
-            penalty=-self._points(node),
+            is_full=not self._wanted.resources.fits_into(free),
+            penalty=-self._points(node, free),
             place=self._places[node_id],
         )
         heapq.heappush(self._best_first, (standing, node_id))
@@ -154,14 +156,11 @@ class Chooser:
                 return self._verdicts[node_id].node
             heapq.heappop(self._best_first)
 
-    def _free(self, node: NodeView) -> float:
-        return _weight(node.capacity - node.booked, self._wanted.resources)
-
-    def _points(self, node: NodeView) -> float:
+    def _points(self, node: NodeView, free: Resources) -> float:
         points = _UNUSED_NODE if node.node_id not in self._attempts else 0
         if self._wanted.favours and matches(self._wanted.favours, node.labels):
             points += _FAVOURED
-        share = _CAPACITY * self._free(node) / self._most if self._most else 0
+        share = _CAPACITY * self._weigh(free) / self._most if self._most else 0
         return points + share + self._chances[node.node_id]
 
     def _nearest(self, share: Share) -> NodeView:
@@ -199,10 +198,15 @@ class Chooser:
         return self._attempts.get(node.node_id, Attempts())
 
 
-def _weight(amount: Resources, wanted: Resources) -> float:
-    """Weigh free capacity by what the job asks most of (cores, MB, GB, GPUs)."""
+def _scales(wanted: Resources) -> Callable[[Resources], float]:
+    """Return what weighs capacity by what the job asks most of (cores, MB, GB, GPUs)."""
     asked = (wanted.cpu, wanted.memory / 1e6, wanted.disk / 1e9, float(wanted.gpu))
     total = sum(asked)
     weights = tuple(part / total for part in asked) if total else (0.4, 0.3, 0.2, 0.1)
-    have = (amount.cpu, amount.memory / 1e6, amount.disk / 1e9, float(amount.gpu))
-    return sum(weight * part for weight, part in zip(weights, have, strict=True))
+    cpu, memory, disk, gpu = weights
+
+    def weigh(amount: Resources) -> float:
+        have = cpu * amount.cpu + memory * amount.memory / 1e6
+        return have + disk * amount.disk / 1e9 + gpu * amount.gpu
+
+    return weigh
