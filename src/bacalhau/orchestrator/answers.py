@@ -13,6 +13,7 @@ from bacalhau.errors import BacalhauError, StaleWriteError
 from bacalhau.lifecycle import execution as lifecycle
 from bacalhau.lifecycle.changes import JobDraft
 from bacalhau.models import Trigger
+from bacalhau.orchestrator.turns import Turns
 from bacalhau.protocol.messages import (
     Answer,
     AskForBid,
@@ -55,6 +56,7 @@ class Answers:
         self._planner = planner
         self._clock = clock
         self._wake = wake
+        self._turns = Turns(self._take_answers)
 
     async def take(self, node_id: NodeID, batch: Sequence[FromNode]) -> None:
         """Store a batch of one node's messages, those about one job together.
@@ -92,7 +94,7 @@ class Answers:
                 # Whatever became of the job: it was read, and nothing follows.
                 await self._store.apply(lifecycle.inputs_read(job_id, read))
             for some in _in_rounds(answers):
-                await self._take_answers(job_id, some)
+                await self._turns.take(job_id, some)
         except BacalhauError as exc:
             return exc
         return None
