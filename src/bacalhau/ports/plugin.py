@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from bacalhau.models import NodeID, SpecConfig
     from bacalhau.ports.cache import InputCache
     from bacalhau.ports.runtime import Clock, Ids
+
+    Progress = Callable[[int, int], None]
+    """Called with (bytes, objects) that were done since the last call."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

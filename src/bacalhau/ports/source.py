@@ -10,15 +10,12 @@ import msgspec
 from bacalhau.ports.plugin import Plugin, Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     from bacalhau.models import InputSource
-    from bacalhau.ports.plugin import PluginContext
-
-    Progress = Callable[[int, int], None]
-    """Called with (bytes, objects) fetched since the last call."""
+    from bacalhau.ports.plugin import PluginContext, Progress
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,6 +111,7 @@ class Source(Plugin, Protocol):
         """Fetch the planned objects below ``directory``, which exists and is empty.
 
         Files are 0644 and directories 0755. The caller removes the directory, also after an error.
+        ``progress`` is told what has arrived, for people who wait.
 
         Cancellation: transfers stop within a second; partial files may be left in the directory.
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from bacalhau.models import InputSource, SpecConfig
     from bacalhau.ports import Partition, PluginContext
-    from bacalhau.ports.source import Progress
+    from bacalhau.ports.plugin import Progress
 
 SOURCE_TYPE = "simulated"
 BYTES_PER_SECOND = 50_000_000

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from bacalhau.models import InputSource, SpecConfig
     from bacalhau.ports import Partition, PluginContext
-    from bacalhau.ports.source import Progress
+    from bacalhau.ports.plugin import Progress
 
 COMPONENT = "InlineInputSource"
 _ARCHIVE = "application/gzip"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from bacalhau.models import InputSource, SpecConfig
     from bacalhau.ports import Partition, PluginContext
-    from bacalhau.ports.source import Progress
+    from bacalhau.ports.plugin import Progress
 
 T = TypeVar("T")
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from bacalhau.models import InputSource, SpecConfig
     from bacalhau.ports import InputPlan, Partition, PluginContext
-    from bacalhau.ports.source import Progress
+    from bacalhau.ports.plugin import Progress
     from bacalhau.s3.requests.client import Bucket
 
 _CONCURRENCY_KEY = "InputSources.Types.S3.Concurrency"

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from bacalhau.models import InputSource, SpecConfig
     from bacalhau.ports import Ids, Partition, PluginContext
-    from bacalhau.ports.source import Progress
+    from bacalhau.ports.plugin import Progress
     from bacalhau.sources._web import Answer
 
 _CONNECTIONS = 16

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
 
     from bacalhau.ports import PlannedObject
-    from bacalhau.ports.source import Progress
+    from bacalhau.ports.plugin import Progress
     from bacalhau.s3.requests.client import S3Client
 
 RANGE_BYTES = 8 * 1024 * 1024
