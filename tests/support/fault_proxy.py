@@ -1,11 +1,13 @@
 """A proxy in front of a real HTTP server that lets some requests go wrong.
 
-Requests without a body only. Each gets a connection of its own to the server behind.
+Each request gets a connection of its own to the server behind, and is there in full before its
+answer is asked for. A body needs a ``Content-Length``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -36,8 +38,9 @@ class Fault:
 class FaultProxy:
     """The proxy. ``judge`` gets each request's head and returns its fault, or None.
 
-    ``sent_bytes`` counts what came from the server behind and was handed on, heads included,
-    which happens in pieces of ``piece_bytes`` at most, with a ``pause`` after each.
+    ``sent_bytes`` counts what came from the server behind and was handed on, heads included. Like
+    the bodies of requests it is handed on in pieces of ``piece_bytes`` at most, with a ``pause``
+    after each.
     """
 
     upstream: str
@@ -89,7 +92,9 @@ class FaultProxy:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
+        body_bytes = _body_bytes(head)
         if fault is not None and fault.instead:
+            await reader.readexactly(body_bytes)
             answer_head, blank, body = fault.instead.partition(b"\r\n\r\n")
             writer.write(answer_head + blank + (b"" if head.startswith("HEAD ") else body))
             await writer.drain()
@@ -99,14 +104,14 @@ class FaultProxy:
         self._open.add(to_behind)
         try:
             to_behind.write(head.replace("\r\n", "\r\nConnection: close\r\n", 1).encode("latin-1"))
-            left = fault.after_bytes if fault is not None else 2**62
-            while left and (data := await behind.read(min(left, self.piece_bytes))):
+            async for data in self._pieces(reader, body_bytes):
+                to_behind.write(data)
+                await to_behind.drain()
+            wanted = fault.after_bytes if fault is not None else 2**62
+            async for data in self._pieces(behind, wanted):
                 writer.write(data)
                 self.sent_bytes += len(data)
                 await writer.drain()
-                if self.pause is not None:
-                    await self.pause()
-                left -= len(data)
             if fault is not None and fault.stalls:
                 self.stalled.set()
                 await reader.read()  # until the client gives up
@@ -115,6 +120,18 @@ class FaultProxy:
         finally:
             to_behind.close()
             self._open.discard(to_behind)
+
+    async def _pieces(self, source: asyncio.StreamReader, left: int) -> AsyncIterator[bytes]:
+        while left and (data := await source.read(min(left, self.piece_bytes))):
+            yield data
+            if self.pause is not None:
+                await self.pause()
+            left -= len(data)
+
+
+def _body_bytes(head: str) -> int:
+    found = re.search(r"(?i)\r\ncontent-length: *(\d+)\r\n", head)
+    return int(found[1]) if found else 0
 
 
 @asynccontextmanager
