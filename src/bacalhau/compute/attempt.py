@@ -25,9 +25,9 @@ from bacalhau.ports import TaskRun
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bacalhau.compute.fetching import Fetching
     from bacalhau.compute.plugins import Plugins
     from bacalhau.compute.records import Records
+    from bacalhau.compute.watches import Watches
     from bacalhau.models import InputSource, Resources
     from bacalhau.models.provenance import InputRecord
     from bacalhau.ports import Clock, Engine, LocalExecution, Published, Volume
@@ -50,7 +50,7 @@ class Surroundings:
     plugins: Plugins
     workspace: Workspace
     clock: Clock
-    fetching: Fetching
+    watches: Watches
     read_timeout_seconds: float
 
 
@@ -181,7 +181,7 @@ class Attempt:
         self, inputs: Sequence[InputSource], files: TaskFiles, engine: Engine
     ) -> tuple[Volume, ...]:
         share = share_of(self._record.execution, self._job)
-        with ungrouped(), self._around.fetching.watch(self._record.id) as watch:
+        with ungrouped(), self._around.watches.inputs_of(self._record.id) as watch:
             async with asyncio.TaskGroup() as group:
                 noting = group.create_task(self._note_start())
                 prepared = await fetch(
@@ -238,8 +238,11 @@ class Attempt:
                 component=COMPONENT,
                 retryable=True,
             )
-        with defects_contained(self._record.id, "failed to publish result: "):
-            return await publisher.publish(self._record.execution, results)
+        with (
+            defects_contained(self._record.id, "failed to publish result: "),
+            self._around.watches.results_of(self._record.id) as watch,
+        ):
+            return await publisher.publish(self._record.execution, results, watch)
 
     # -- ends ---------------------------------------------------------------------------
 

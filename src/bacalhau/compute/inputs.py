@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from bacalhau.compute.fetching import InputWatch
     from bacalhau.compute.plugins import Offers, Plugins
+    from bacalhau.compute.watches import InputWatch
     from bacalhau.models import Execution, InputSource, Job, Task
     from bacalhau.ports import Fetched, InputPlan, Source, Volume
 

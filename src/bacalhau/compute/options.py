@@ -23,7 +23,7 @@ class ComputeOptions:
         read_timeout_seconds: The longest time to list one input.
         heartbeat_seconds: Time between signs of life.
         silent_heartbeats: After so many of them without a word, Hello is said instead.
-        underway_seconds: Time between words on what executions are fetching or waiting for.
+        underway_seconds: Time between words on what executions fetch, publish or wait for.
         report_seconds: Time between reports of everything that has not ended.
         hello_seconds: How long to wait for the first Welcome; doubled with each attempt.
         hello_limit_seconds: The longest wait for a Welcome.

@@ -12,7 +12,6 @@ from bacalhau.compute.attempt import Surroundings
 from bacalhau.compute.bidder import Bidder
 from bacalhau.compute.bidding import BidPolicy
 from bacalhau.compute.cache.holdings import Holdings
-from bacalhau.compute.fetching import Fetching
 from bacalhau.compute.inbox import Inbox
 from bacalhau.compute.ledger import Ledger
 from bacalhau.compute.link import Link
@@ -24,6 +23,7 @@ from bacalhau.compute.records import Records
 from bacalhau.compute.recovery import Sweeper, take_up
 from bacalhau.compute.runner import Runner
 from bacalhau.compute.underway import Doings
+from bacalhau.compute.watches import Watches
 from bacalhau.errors import BacalhauError
 from bacalhau.models.debug import ActiveExecution, ComputeDebug
 
@@ -98,7 +98,7 @@ class ComputeNode:
         self._random = random
         self._ids = ids
         self._cache = cache
-        self._fetching = Fetching()
+        self._watches = Watches()
         self._records = Records(store, clock)
         self._ledger = Ledger(capacity)
         self._plugins = Plugins(
@@ -174,7 +174,7 @@ class ComputeNode:
             plugins=self._plugins,
             workspace=self._workspace,
             clock=self._clock,
-            fetching=self._fetching,
+            watches=self._watches,
             read_timeout_seconds=self._options.read_timeout_seconds,
         )
 
@@ -200,7 +200,7 @@ class ComputeNode:
             endpoint=endpoint,
             records=self._records,
             inbox=Inbox(self._records, self._workforce, self._clock),
-            doings=Doings(self._fetching, self._ledger),
+            doings=Doings(self._watches, self._ledger),
             holdings=self._cache.holdings if self._cache is not None else Holdings(),
             portrait=self._portrait,
             clock=self._clock,

@@ -14,8 +14,8 @@ from bacalhau.lifecycle.events import event
 from bacalhau.models import Topic
 
 if TYPE_CHECKING:
-    from bacalhau.compute.fetching import Fetching
     from bacalhau.compute.ledger import Ledger
+    from bacalhau.compute.watches import Watches
     from bacalhau.models import Event, ExecutionID, Resources
 
 TOLD_OF_QUEUE = 256
@@ -23,17 +23,17 @@ TOLD_OF_QUEUE = 256
 
 
 class Doings:
-    """What executions fetch, and what those that wait in the node's queue lack."""
+    """What executions fetch and publish, and what those that wait in the node's queue lack."""
 
-    def __init__(self, fetching: Fetching, ledger: Ledger) -> None:
-        self._fetching = fetching
+    def __init__(self, watches: Watches, ledger: Ledger) -> None:
+        self._watches = watches
         self._ledger = ledger
 
     async def wait_any(self) -> None:
         """Wait until there is something to tell."""
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(self._fetching.wait_any()),
+                group.create_task(self._watches.wait_any()),
                 group.create_task(self._ledger.someone_waits.wait()),
             ]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -47,7 +47,7 @@ class Doings:
             execution_id: event(now_ns, Topic.QUEUEING, waiting_text(wanted, free))
             for execution_id, wanted in islice(self._ledger.queue(), TOLD_OF_QUEUE)
         }
-        return waiting | self._fetching.events(now_ns)
+        return waiting | self._watches.events(now_ns)
 
 
 def waiting_text(wanted: Resources, free: Resources) -> str:

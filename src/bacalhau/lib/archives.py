@@ -26,7 +26,7 @@ from bacalhau.lib._untar import (
 from bacalhau.lib.stopping import StoppedError, never
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from bacalhau.lib.stopping import Stopped
@@ -42,6 +42,7 @@ __all__ = [
     "is_inner_link",
     "open_regular",
     "pack_directory",
+    "regular_bytes",
     "unpack",
     "walk",
 ]
@@ -66,17 +67,44 @@ class Packed:
     skipped: tuple[str, ...]
 
 
-def pack_directory(directory: Path, destination: Path, is_stopped: Stopped = never) -> Packed:
+def regular_bytes(directory: Path, is_stopped: Stopped = never) -> int:
+    """Return how much ``pack_directory`` will read: the sum of all files below a directory.
+
+    Raises:
+        OSError: something could not be read.
+        StoppedError: nobody waits any more.
+    """
+    total = 0
+    waiting = [os.fspath(directory)]
+    while waiting:
+        _go_on(is_stopped)
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                elif entry.is_file(follow_symlinks=False):
+                    total += entry.stat(follow_symlinks=False).st_size
+    return total
+
+
+def pack_directory(
+    directory: Path,
+    destination: Path,
+    is_stopped: Stopped = never,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Packed:
     """Write the content of a directory as a tar.gz file.
 
     Left out are sockets, pipes, devices, and links that are absolute or lead out of the directory.
     Blocks for as long as it takes; memory is bounded. The file is on disk when this returns.
+    ``advance`` is told how many bytes of files have been read since the last call.
 
     Raises:
         OSError: something could not be read or written; ``destination`` is removed.
         StoppedError: nobody waits any more; ``destination`` is removed.
     """
     files: list[PackedFile] = []
+    reading = _Reading(is_stopped, advance)
     skipped: list[str] = []
     try:
         with destination.open("wb") as file:
@@ -85,7 +113,7 @@ def pack_directory(directory: Path, destination: Path, is_stopped: Stopped = nev
                 tarfile.open(fileobj=compressed, mode="w|", format=tarfile.GNU_FORMAT) as archive,
             ):
                 for name, path in walk(directory):
-                    if not _add(archive, name, path, files, is_stopped):
+                    if not _add(archive, name, path, files, reading):
                         skipped.append(name)
             file.flush()
             _go_on(is_stopped)
@@ -118,9 +146,9 @@ def _add(
     name: str,
     path: Path,
     files: list[PackedFile],
-    is_stopped: Stopped,
+    reading: _Reading,
 ) -> bool:
-    _go_on(is_stopped)
+    _go_on(reading.is_stopped)
     status = path.lstat()
     member = tarfile.TarInfo(name)
     member.mode = stat.S_IMODE(status.st_mode)
@@ -137,7 +165,7 @@ def _add(
     elif stat.S_ISREG(status.st_mode):
         with open_regular(path) as file:
             member.size = os.fstat(file.fileno()).st_size
-            hashing = _Hashing(file, is_stopped)
+            hashing = _Hashing(file, reading)
             archive.addfile(member, hashing)
         digest = hashing.sha256.digest()
         files.append(PackedFile(name=name, size_bytes=member.size, digest=digest))
@@ -146,19 +174,28 @@ def _add(
     return True
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Who waits for the files that are read."""
+
+    is_stopped: Stopped
+    advance: Callable[[int], None]
+
+
 class _Hashing:
     """A file that is hashed while it is read."""
 
-    def __init__(self, file: BinaryIO, is_stopped: Stopped) -> None:
+    def __init__(self, file: BinaryIO, reading: _Reading) -> None:
         self._file = file
-        self._is_stopped = is_stopped
+        self._reading = reading
         self.sha256 = hashlib.sha256()
 
     def read(self, size: int = -1, /) -> bytes:
         """Read the next bytes."""
-        _go_on(self._is_stopped)
+        _go_on(self._reading.is_stopped)
         data = self._file.read(size)
         self.sha256.update(data)
+        self._reading.advance(len(data))
         return data
 
 

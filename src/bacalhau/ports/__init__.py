@@ -8,6 +8,7 @@ from bacalhau.ports.publisher import (
     Published,
     PublishedFile,
     Publisher,
+    PublishProgress,
     ResultSigner,
     SelectivePublisher,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "PlannedObject",
     "Plugin",
     "PluginContext",
+    "PublishProgress",
     "Published",
     "PublishedFile",
     "Publisher",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bacalhau.models import Execution, Job, SpecConfig
-    from bacalhau.ports.plugin import PluginContext
+    from bacalhau.ports.plugin import PluginContext, Progress
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +33,24 @@ class Published:
     files: tuple[PublishedFile, ...]
 
 
+class PublishProgress(Protocol):
+    """Is told how far publishing has come, for people who wait. What was begun last is shown.
+
+    The methods, and what they return, may be called in any thread, but not in two at once.
+    """
+
+    def packing(self, size_bytes: int) -> Progress:
+        """Begin to make one archive of so many bytes of results; its files are not counted."""
+        ...
+
+    def publishing(self, size_bytes: int, files: int = 0) -> Progress:
+        """Begin to store so many bytes, in so many files; 0 if it is one archive of them all.
+
+        Only what the destination has taken is done, and only once, however often it was sent.
+        """
+        ...
+
+
 class Publisher(Plugin, Protocol):
     """A place that results go to."""
 
@@ -41,10 +59,13 @@ class Publisher(Plugin, Protocol):
         """Make a live instance; leaving the context closes it."""
         ...
 
-    async def publish(self, execution: Execution, results: Path) -> Published:
+    async def publish(
+        self, execution: Execution, results: Path, progress: PublishProgress
+    ) -> Published:
         """Publish a results directory and return what was published, and where.
 
         ``execution`` carries its job. Publishing the same execution again replaces what was there.
+        A publisher that does not know how far it is need not tell ``progress``.
 
         Cancellation: nothing that looks complete is left behind.
 

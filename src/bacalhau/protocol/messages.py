@@ -135,7 +135,8 @@ class Heartbeat(Message, frozen=True, kw_only=True):
 class Underway(Message, frozen=True, kw_only=True):
     """What executions of a node are doing right now; it replaces what was told before.
 
-    Of interest for a moment, such as how much of the inputs has been fetched. Nobody stores it.
+    Of interest for a moment, such as how much of the inputs has been fetched, or of the results
+    published. Nobody stores it.
     """
 
     events: dict[ExecutionID, Event]

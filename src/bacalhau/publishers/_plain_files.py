@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from bacalhau.lib.budget import ByteBudget
     from bacalhau.models import Execution
+    from bacalhau.ports import PublishProgress
     from bacalhau.s3.requests.client import Bucket, S3Client
     from bacalhau.s3.results.upload import Stored
 
@@ -59,6 +60,7 @@ async def publish_plain(
     place: Place,
     execution: Execution,
     results: Path,
+    progress: PublishProgress,
     *,
     memory: ByteBudget,
     component: str,
@@ -76,19 +78,22 @@ async def publish_plain(
         ServiceError: the server refuses, or did not answer several times; so is
             ``MalformedResponseError``.
     """
-    names, is_large = await run_to_end(
-        client.executor, partial(_names, execution, results, component)
-    )
+    sizes = await run_to_end(client.executor, partial(_sizes, execution, results, component))
+    names = list(sizes)
     _refuse_names(names, place, component)
+    advance = progress.publishing(sum(sizes.values()), len(names))
     await _withdraw(client, place)
-    if is_large and place.is_own:
+    if place.is_own and any(size > SINGLE_BYTES for size in sizes.values()):
         await give_up_leftovers(client, place.bucket, place.prefix)
     stored: dict[str, Stored] = {}
 
     async def store(name: str) -> None:
         key, path = place.prefix + name, results / name
         with on_disk("read", component):
-            stored[name] = await upload(client, place.bucket, key, path, memory)
+            stored[name] = await upload(
+                client, place.bucket, key, path, memory, lambda count: advance(count, 0)
+            )
+        advance(0, 1)
 
     await in_parallel(names, _FILES_AT_ONCE, store)
     manifest = Manifest(
@@ -103,20 +108,19 @@ async def publish_plain(
     return tuple(_published(name, stored[name]) for name in names), kept
 
 
-def _names(execution: Execution, results: Path, component: str) -> tuple[list[str], bool]:
-    """Return the names of all files, sorted, and whether one takes several requests."""
-    names, left_out = [], []
-    is_large = False
+def _sizes(execution: Execution, results: Path, component: str) -> dict[str, int]:
+    """Return the sizes of all files by their names, which are sorted."""
+    sizes: dict[str, int] = {}
+    left_out = []
     with on_disk("read", component):
         for name, path in walk(results):
             status = path.lstat()
             if stat.S_ISREG(status.st_mode):
-                names.append(name)
-                is_large = is_large or status.st_size > SINGLE_BYTES
+                sizes[name] = status.st_size
             elif not stat.S_ISDIR(status.st_mode):
                 left_out.append(name)
     warn_of_left_out(execution, left_out)
-    return sorted(names), is_large
+    return dict(sorted(sizes.items()))
 
 
 def _refuse_names(names: list[str], place: Place, component: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bacalhau.errors import Code, TransientError, ValidationError
-from bacalhau.lib.archives import pack_directory
+from bacalhau.lib.archives import pack_directory, regular_bytes
 from bacalhau.ports import PublishedFile
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from bacalhau.lib.stopping import Stopped
     from bacalhau.models import Execution
+    from bacalhau.ports import PublishProgress
 
 log = structlog.get_logger()
 
@@ -55,6 +56,7 @@ def pack(
     results: Path,
     destination: Path,
     component: str,
+    progress: PublishProgress,
     is_stopped: Stopped,
 ) -> tuple[PublishedFile, ...]:
     """Pack a results directory and return its files; blocks for as long as it takes.
@@ -66,7 +68,8 @@ def pack(
         StoppedError: nobody waits any more; the archive is not left behind.
     """
     with on_disk("packed", component):
-        packed = pack_directory(results, destination, is_stopped)
+        advance = progress.packing(regular_bytes(results, is_stopped))
+        packed = pack_directory(results, destination, is_stopped, lambda count: advance(count, 0))
     warn_of_left_out(execution, packed.skipped)
     return tuple(
         PublishedFile(path=each.name, size_bytes=each.size_bytes, digest=each.digest)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from bacalhau.lib.stopping import Stopped
     from bacalhau.models import Execution
-    from bacalhau.ports import PluginContext, PublishedFile
+    from bacalhau.ports import PluginContext, PublishedFile, PublishProgress
 
 COMPONENT = "LocalPublisher"
 _ADDRESS_KEY = "Publishers.Types.Local.Address"
@@ -73,13 +73,15 @@ class LocalPublisher:
         """The server runs as long as this object lives."""
         return True
 
-    async def publish(self, execution: Execution, results: Path) -> Published:
+    async def publish(
+        self, execution: Execution, results: Path, progress: PublishProgress
+    ) -> Published:
         """Pack and keep the results; see ``ports.Publisher``."""
         name = archive_name(execution, COMPONENT)
         part = part_path(self._directory, name)
         try:
             files = await run_until_stopped(
-                self._executor, partial(_pack, execution, results, part)
+                self._executor, partial(_pack, execution, results, part, progress)
             )
             part.replace(self._directory / name)
         finally:
@@ -89,9 +91,13 @@ class LocalPublisher:
 
 
 def _pack(
-    execution: Execution, results: Path, part: Path, is_stopped: Stopped
+    execution: Execution,
+    results: Path,
+    part: Path,
+    progress: PublishProgress,
+    is_stopped: Stopped,
 ) -> tuple[PublishedFile, ...]:
-    files = pack(execution, results, part, COMPONENT, is_stopped)
+    files = pack(execution, results, part, COMPONENT, progress, is_stopped)
     with on_disk("kept", COMPONENT):
         # The end of the execution could not be stored otherwise, and results wait for that.
         check_room(part.parent)

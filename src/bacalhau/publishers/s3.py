@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bacalhau.models import Execution
-    from bacalhau.ports import PluginContext, PublishedFile
+    from bacalhau.ports import PluginContext, PublishedFile, PublishProgress
     from bacalhau.s3.results.upload import Stored
 
 COMPONENT = "S3Publisher"
@@ -111,7 +111,9 @@ class S3Publisher:
                 fields=["Params.Endpoint"],
             )
 
-    async def publish(self, execution: Execution, results: Path) -> Published:
+    async def publish(
+        self, execution: Execution, results: Path, progress: PublishProgress
+    ) -> Published:
         """Upload the results, as one archive or file by file; see ``ports.Publisher``."""
         assert execution.job is not None, "a published execution carries its job"
         params = decode_params(S3PublisherParams, execution.job.task.publisher)
@@ -123,7 +125,7 @@ class S3Publisher:
         place = Place(bucket=bucket, prefix=key, is_own=is_own_key(params))
         publish = self._plain if params.is_plain else self._archive
         with explained(subject):
-            files, stored = await publish(place, execution, results)
+            files, stored = await publish(place, execution, results, progress)
         published = S3Params(
             bucket=params.bucket,
             key=key,
@@ -136,7 +138,7 @@ class S3Publisher:
         return Published(spec=spec, files=files)
 
     async def _archive(
-        self, place: Place, execution: Execution, results: Path
+        self, place: Place, execution: Execution, results: Path, progress: PublishProgress
     ) -> tuple[tuple[PublishedFile, ...], Stored]:
         """Store one archive, named by the place's prefix."""
         key = place.prefix
@@ -144,21 +146,36 @@ class S3Publisher:
         archive = part_path(self._directory, archive_name(execution, COMPONENT))
         try:
             files = await run_until_stopped(
-                self._executor, partial(pack, execution, results, archive, COMPONENT)
+                self._executor, partial(pack, execution, results, archive, COMPONENT, progress)
             )
-            if place.is_own and archive.stat().st_size > SINGLE_BYTES:
+            size_bytes = archive.stat().st_size
+            advance = progress.publishing(size_bytes)
+            if place.is_own and size_bytes > SINGLE_BYTES:
                 await give_up_leftovers(self._client, place.bucket, key)
             with on_disk("read", COMPONENT):
-                stored = await upload(self._client, place.bucket, key, archive, self._memory)
+                stored = await upload(
+                    self._client,
+                    place.bucket,
+                    key,
+                    archive,
+                    self._memory,
+                    lambda count: advance(count, 0),
+                )
         finally:
             archive.unlink(missing_ok=True)
         return files, stored
 
     async def _plain(
-        self, place: Place, execution: Execution, results: Path
+        self, place: Place, execution: Execution, results: Path, progress: PublishProgress
     ) -> tuple[tuple[PublishedFile, ...], Stored]:
         return await publish_plain(
-            self._client, place, execution, results, memory=self._memory, component=COMPONENT
+            self._client,
+            place,
+            execution,
+            results,
+            progress,
+            memory=self._memory,
+            component=COMPONENT,
         )
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bacalhau.models import Execution, ExecutionID
-    from bacalhau.ports import PluginContext
+    from bacalhau.ports import PluginContext, PublishProgress
 
 
 class FakePublisherParams(ParamsModel, frozen=True, kw_only=True):
@@ -83,11 +83,16 @@ class FakePublisher:
         if params.refusal:
             raise UnsuitableNodeError(params.refusal, hint="publish elsewhere")
 
-    async def publish(self, execution: Execution, results: Path) -> Published:
+    async def publish(
+        self, execution: Execution, results: Path, progress: PublishProgress
+    ) -> Published:
         """Note the results as published."""
         assert execution.job is not None, "an execution is published with its job"
         params = decode_params(FakePublisherParams, execution.job.task.publisher)
         self.shelf.attempts.append(execution.id)
+        files = tuple(_files(results))
+        size_bytes = sum(each.size_bytes for each in files)
+        advance = progress.publishing(size_bytes, len(files))
         if params.seconds < 0:
             await asyncio.Event().wait()
         await asyncio.sleep(params.seconds)
@@ -98,9 +103,10 @@ class FakePublisher:
                 code=ForeignCode(params.failure_code) or None,
                 component="FakePublisher",
             )
+        advance(size_bytes, len(files))
         self.shelf.published[execution.id] = results
         spec = SpecConfig(type="fake", params={"Shelf": execution.id})
-        return Published(spec=spec, files=tuple(_files(results)))
+        return Published(spec=spec, files=files)
 
 
 def _files(results: Path) -> Iterator[PublishedFile]:

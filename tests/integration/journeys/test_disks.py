@@ -15,7 +15,7 @@ import pytest
 from bacalhau.errors import TransientError
 from bacalhau.models import JobState, JobType, ResultPath, SpecConfig, Task
 from bacalhau.publishers.local import LocalPublisher
-from bacalhau.testing.contracts.publisher import execution_with, write_results
+from bacalhau.testing.contracts.publisher import ToldProgress, execution_with, write_results
 from tests.integration.journeys.test_restarts import has_printed, make_job, state_of, wasm_task
 from tests.support.docker import unavailable
 from tests.support.engines import compile_text, plugin_context
@@ -254,12 +254,14 @@ async def test_an_archive_that_nearly_fills_the_disk_is_not_kept(
     async with LocalPublisher.open(plugin_context(disk, port)) as publisher:
         with pytest.raises(TransientError) as caught:
             await publisher.publish(
-                execution_with(spec, "e-1"), write_results(tmp_path / "large", large)
+                execution_with(spec, "e-1"),
+                write_results(tmp_path / "large", large),
+                ToldProgress(),
             )
         assert caught.value.code == "DiskError"
         assert caught.value.message == "the results cannot be kept: No space left on device"
         small = write_results(tmp_path / "small", {"stdout": b"hello"})
-        await publisher.publish(execution_with(spec, "e-2"), small)
+        await publisher.publish(execution_with(spec, "e-2"), small, ToldProgress())
     kept = [path.name for path in disk.rglob("*") if path.is_file()]
     assert kept == ["e-2.tar.gz"]
 

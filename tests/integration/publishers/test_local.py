@@ -18,7 +18,7 @@ from bacalhau.lib import listener
 from bacalhau.models import SpecConfig
 from bacalhau.publishers import local
 from bacalhau.publishers.local import LocalPublisher
-from bacalhau.testing.contracts.publisher import execution_with, write_results
+from bacalhau.testing.contracts.publisher import ToldProgress, execution_with, write_results
 from tests.support.engines import plugin_context
 
 if TYPE_CHECKING:
@@ -36,11 +36,17 @@ def settings(port: int = 0, address: str = "127.0.0.1") -> dict[str, Value]:
     }
 
 
+async def link_to(publisher: LocalPublisher, results: Path) -> str:
+    published = await publisher.publish(execution_with(SPEC, "e-1"), results, ToldProgress())
+    url: str = published.spec.params["URL"]
+    return url
+
+
 async def test_ranges_and_heads(tmp_path: Path) -> None:
     results = write_results(tmp_path / "results", {"stdout": b"hello\n"})
     context = plugin_context(tmp_path / "node", settings())
     async with LocalPublisher.open(context) as publisher, aiohttp.ClientSession() as session:
-        url = (await publisher.publish(execution_with(SPEC, "e-1"), results)).spec.params["URL"]
+        url = await link_to(publisher, results)
         assert url.startswith("http://127.0.0.1:")
         assert url.endswith("/e-1.tar.gz")
         async with session.get(url) as response:
@@ -62,7 +68,7 @@ async def test_what_is_left_out_is_logged_with_its_execution(tmp_path: Path) -> 
     context = plugin_context(tmp_path / "node", settings())
     with structlog.testing.capture_logs() as logged:
         async with LocalPublisher.open(context) as publisher:
-            await publisher.publish(execution_with(SPEC, "e-1"), results)
+            await publisher.publish(execution_with(SPEC, "e-1"), results, ToldProgress())
     (line,) = [each for each in logged if each["event"] == "results_left_out"]
     assert (line["execution_id"], line["names"], line["count"]) == ("e-1", ["pipe"], 1)
 
@@ -84,7 +90,7 @@ async def test_nothing_else_is_served(path: str, tmp_path: Path) -> None:
     context = plugin_context(tmp_path / "node", settings())
     results = write_results(tmp_path / "results", {"stdout": b""})
     async with LocalPublisher.open(context) as publisher:
-        published = await publisher.publish(execution_with(SPEC, "e-1"), results)
+        published = await publisher.publish(execution_with(SPEC, "e-1"), results, ToldProgress())
         place = tmp_path / "node/compute/results"
         (place / "secret.tar.gz").write_bytes(b"secret")
         (place / "local-publisher/secret.txt").write_bytes(b"secret")
@@ -122,7 +128,7 @@ async def test_links_to_other_machines_are_served_at_every_address(tmp_path: Pat
     results = write_results(tmp_path / "results", {"stdout": b"hello\n"})
     context = plugin_context(tmp_path / "node", settings(address="node.example.org"))
     async with LocalPublisher.open(context) as publisher, aiohttp.ClientSession() as session:
-        url = (await publisher.publish(execution_with(SPEC, "e-1"), results)).spec.params["URL"]
+        url = await link_to(publisher, results)
         for host in ["127.0.0.1"] + ["[::1]"] * socket.has_ipv6:
             async with session.get(url.replace("node.example.org", host)) as response:
                 assert response.status == 200
@@ -134,7 +140,7 @@ async def test_whoever_connects_too_often_leaves_files_to_the_node(
     results = write_results(tmp_path / "results", {"stdout": b"hello\n"})
     context = plugin_context(tmp_path / "node", settings())
     async with LocalPublisher.open(context) as publisher, aiohttp.ClientSession() as session:
-        url = (await publisher.publish(execution_with(SPEC, "e-1"), results)).spec.params["URL"]
+        url = await link_to(publisher, results)
         with monkeypatch.context() as patched:
             patched.setattr(listener, "_most_files", lambda: 0)
             async with session.get(url) as response:
@@ -184,7 +190,7 @@ class TestWhoeverKeepsAConnectionOpen:
         results = write_results(tmp_path / "results", {"stdout": os.urandom(32 * 2**20)})
         context = plugin_context(tmp_path / "node", settings(port=(port := free_port())))
         async with asyncio.timeout(30), LocalPublisher.open(context) as publisher:
-            await publisher.publish(execution_with(SPEC, "e-1"), results)
+            await publisher.publish(execution_with(SPEC, "e-1"), results, ToldProgress())
             with socket.socket() as idle:
                 idle.connect(("127.0.0.1", port))
                 idle.sendall(b"GET /e-1.tar.gz HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -199,7 +205,7 @@ class TestWhoeverKeepsAConnectionOpen:
         results = write_results(tmp_path / "results", {"stdout": os.urandom(16 * 2**20)})
         context = plugin_context(tmp_path / "node", settings())
         async with LocalPublisher.open(context) as publisher, aiohttp.ClientSession() as session:
-            url = (await publisher.publish(execution_with(SPEC, "e-1"), results)).spec.params["URL"]
+            url = await link_to(publisher, results)
             received = 0
             async with session.get(url) as response:
                 async for chunk in response.content.iter_chunked(2**20):
@@ -255,7 +261,7 @@ async def test_link_has_an_address_and_not_its_word(tmp_path: Path) -> None:
     results = write_results(tmp_path / "results", {"stdout": b""})
     context = plugin_context(tmp_path / "node", settings(address="local"))
     async with LocalPublisher.open(context) as publisher:
-        result = (await publisher.publish(execution_with(SPEC), results)).spec
+        result = (await publisher.publish(execution_with(SPEC), results, ToldProgress())).spec
     assert result.type == "urlDownload"
     assert result.params["URL"].startswith("http://127.0.0.1:")
 
@@ -274,4 +280,4 @@ async def test_execution_id_is_a_file_name(execution_id: str, tmp_path: Path) ->
     results = write_results(tmp_path / "results", {"stdout": b""})
     async with LocalPublisher.open(plugin_context(tmp_path / "node", settings())) as publisher:
         with pytest.raises(ValidationError, match="execution id"):
-            await publisher.publish(execution_with(SPEC, execution_id), results)
+            await publisher.publish(execution_with(SPEC, execution_id), results, ToldProgress())

@@ -10,7 +10,7 @@ import pytest
 from bacalhau.models import SpecConfig
 from bacalhau.publishers.local import LocalPublisher
 from bacalhau.publishers.s3 import S3Publisher
-from bacalhau.testing.contracts.publisher import execution_with
+from bacalhau.testing.contracts.publisher import ToldProgress, execution_with
 from tests.support.engines import plugin_context
 from tests.support.s3 import s3_environment
 
@@ -47,7 +47,11 @@ async def test_large_results_are_given_up_at_once(kind: type[Publisher], tmp_pat
     async with kind.open(plugin_context(tmp_path / "node", SETTINGS)) as publisher:
         async with asyncio.TaskGroup() as group:
             publishing = [
-                group.create_task(publisher.publish(execution_with(SPECS[kind], f"e-{n}"), results))
+                group.create_task(
+                    publisher.publish(
+                        execution_with(SPECS[kind], f"e-{n}"), results, ToldProgress()
+                    )
+                )
                 for n in range(AT_ONCE)
             ]
             while not has_begun(tmp_path / "node"):  # noqa: ASYNC110 - nobody tells of it

@@ -14,7 +14,7 @@ from bacalhau.errors import BacalhauError, Code, ForbiddenError, UnsuitableNodeE
 from bacalhau.models import SpecConfig
 from bacalhau.publishers.s3 import S3Publisher
 from bacalhau.sources.s3 import S3Source
-from bacalhau.testing.contracts.publisher import execution_with, write_results
+from bacalhau.testing.contracts.publisher import ToldProgress, execution_with, write_results
 from tests.support.engines import plugin_context
 from tests.support.fault_proxy import Fault, fault_proxy
 from tests.support.inputs import node_with
@@ -106,7 +106,7 @@ async def test_results_are_not_sent_to_an_unlisted_server(tmp_path: Path) -> Non
         params = {"Bucket": "b", "Key": "k", "Endpoint": proxy.endpoint}
         spec = SpecConfig(type="s3", params=params)
         with pytest.raises(ForbiddenError) as caught:
-            await publisher.publish(execution_with(spec, "e-1"), results)
+            await publisher.publish(execution_with(spec, "e-1"), results, ToldProgress())
         assert proxy.requests == []
     assert caught.value.code == Code.ENDPOINT_NOT_LISTED
     assert caught.value.fields == ("Params.Endpoint",)

@@ -16,7 +16,7 @@ from bacalhau.models import SpecConfig
 from bacalhau.publishers.s3 import S3Publisher
 from bacalhau.s3.results.upload import SINGLE_BYTES
 from bacalhau.sources.s3 import S3Source
-from bacalhau.testing.contracts.publisher import execution_with, write_results
+from bacalhau.testing.contracts.publisher import ToldProgress, execution_with, write_results
 from tests.support import rgw
 from tests.support.engines import plugin_context
 from tests.support.inputs import node_with
@@ -60,7 +60,9 @@ async def publish(
     s3: S3Objects, bucket: str, results: Path, tmp_path: Path, **key: str
 ) -> Published:
     async with publisher(tmp_path) as opened:
-        return await opened.publish(execution_with(spec(s3, bucket, **key), "e-1"), results)
+        return await opened.publish(
+            execution_with(spec(s3, bucket, **key), "e-1"), results, ToldProgress()
+        )
 
 
 def keys(s3: S3Objects, bucket: str) -> list[str]:
@@ -189,7 +191,7 @@ async def test_what_is_stopped_leaves_no_manifest_and_no_parts(
     (results / "large").write_bytes(bytes(8 * SINGLE_BYTES))
     async with publisher(tmp_path) as opened, asyncio.TaskGroup() as group:
         execution = execution_with(spec(served, bucket), "e-1")
-        publishing = group.create_task(opened.publish(execution, results))
+        publishing = group.create_task(opened.publish(execution, results, ToldProgress()))
         while not await asyncio.to_thread(uploads, served, bucket):
             assert not publishing.done(), "the file is too small for this test"
         publishing.cancel()
@@ -264,7 +266,9 @@ async def test_parts_that_a_killed_node_left_are_removed(
     results = write_results(tmp_path / "results", {"large +é": LARGE})
     params = {**spec(served, bucket, "r/{executionID}").params, "Encoding": encoding}
     async with publisher(tmp_path) as opened:
-        await opened.publish(execution_with(SpecConfig(type="s3", params=params), "e-1"), results)
+        await opened.publish(
+            execution_with(SpecConfig(type="s3", params=params), "e-1"), results, ToldProgress()
+        )
     assert uploads(served, bucket) == [f"r/e-2{suffix}"]
 
 
@@ -279,5 +283,7 @@ async def test_upload_of_somebody_else_to_a_shared_key_is_left_alone(
     results = write_results(tmp_path / "results", {"large": LARGE})
     params = {**spec(s3_objects, bucket, "r").params, "Encoding": encoding}
     async with publisher(tmp_path) as opened:
-        await opened.publish(execution_with(SpecConfig(type="s3", params=params), "e-1"), results)
+        await opened.publish(
+            execution_with(SpecConfig(type="s3", params=params), "e-1"), results, ToldProgress()
+        )
     assert uploads(s3_objects, bucket) == [f"r{suffix}"]

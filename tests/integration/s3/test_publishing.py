@@ -12,7 +12,7 @@ from bacalhau.lib.digests import format_digest
 from bacalhau.models import SpecConfig
 from bacalhau.publishers.s3 import S3Publisher
 from bacalhau.sources.s3 import S3Source
-from bacalhau.testing.contracts.publisher import execution_with, write_results
+from bacalhau.testing.contracts.publisher import ToldProgress, execution_with, write_results
 from tests.support.engines import plugin_context
 from tests.support.inputs import node_with
 
@@ -28,7 +28,7 @@ async def publish(params: dict[str, Any], tmp_path: Path) -> SpecConfig:
     results = write_results(tmp_path / "results", {"stdout": b"hello\n"})
     spec = SpecConfig(type="s3", params=params)
     async with S3Publisher.open(plugin_context(tmp_path / "publisher")) as publisher:
-        return (await publisher.publish(execution_with(spec, "e-1"), results)).spec
+        return (await publisher.publish(execution_with(spec, "e-1"), results, ToldProgress())).spec
 
 
 @pytest.mark.usefixtures("s3_environment")

@@ -23,7 +23,7 @@ from bacalhau.publishers.s3 import S3Publisher
 from bacalhau.s3.requests.client import S3Client
 from bacalhau.s3.results import signing
 from bacalhau.s3.results.signing import S3ResultSigner
-from bacalhau.testing.contracts.publisher import execution_with, write_results
+from bacalhau.testing.contracts.publisher import ToldProgress, execution_with, write_results
 from tests.support.engines import plugin_context
 from tests.support.fault_proxy import Fault, fault_proxy
 from tests.support.s3_cases import BOTH
@@ -83,7 +83,7 @@ async def published(s3: S3Objects, tmp_path: Path, **params: str) -> Execution:
     execution = execution_with(SpecConfig(type="s3", params={**place, **params}), "e-1")
     results = write_results(tmp_path / "results", FILES)
     async with S3Publisher.open(plugin_context(tmp_path / "publisher")) as publisher:
-        spec = (await publisher.publish(execution, results)).spec
+        spec = (await publisher.publish(execution, results, ToldProgress())).spec
     return msgspec.structs.replace(execution, published_result=spec)
 
 

@@ -1,4 +1,4 @@
-"""What a node tells of executions that wait in its own queue."""
+"""What a node tells of executions that wait in its own queue, or publish."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from bacalhau.compute.fetching import Fetching
 from bacalhau.compute.ledger import Ledger
 from bacalhau.compute.underway import TOLD_OF_QUEUE, Doings, waiting_text
-from bacalhau.models import ExecutionID, Resources, ResourcesConfig
-from bacalhau.protocol.messages import BidResult, CancelExecution, Underway
+from bacalhau.compute.watches import Watches
+from bacalhau.models import ExecutionID, Resources, ResourcesConfig, SpecConfig
+from bacalhau.protocol.messages import BidResult, CancelExecution, RunResult, Underway
 from tests.support.compute_node import Machine, Orchestrator, offer, simulated, task, until
 
 E1 = ExecutionID("e-1")
@@ -37,7 +37,7 @@ def test_only_what_is_lacking_is_told(wanted: Resources, free: Resources, text: 
 
 async def test_those_whose_turn_is_next_are_told_of() -> None:
     ledger = Ledger(Resources(cpu=1))
-    doings = Doings(Fetching(), ledger)
+    doings = Doings(Watches(), ledger)
     assert ledger.enter(E1, Resources(cpu=1), 0)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(doings.wait_any(), 0)
@@ -67,6 +67,27 @@ async def test_an_execution_that_waits_for_room_says_so_until_it_starts() -> Non
         assert told == "Waiting for room on the node: wants CPU 3; free CPU 1"
         await orchestrator.send(CancelExecution(execution_id=E1, reason="enough"))
         await until(lambda: words(orchestrator)[-1] == {})
+
+
+@simulated
+async def test_an_execution_that_publishes_says_so_until_it_has_ended() -> None:
+    machine = Machine()
+    slow = task(publisher=SpecConfig(type="fake", params={"Seconds": 5.5}))
+    async with machine.cluster() as orchestrator:
+        await orchestrator.ask(offer(slow, name="e-1"))
+        await until(lambda: orchestrator.of_type(RunResult))
+        await until(lambda: words(orchestrator)[-1] == {})
+    assert words(orchestrator) == [{E1: "Publishing results"}] * 5 + [{}]
+
+
+@simulated
+async def test_an_execution_that_publishes_quickly_says_nothing() -> None:
+    machine = Machine()
+    async with machine.cluster() as orchestrator:
+        await orchestrator.ask(offer(task(publisher=SpecConfig(type="fake")), name="e-1"))
+        await until(lambda: orchestrator.of_type(RunResult))
+        await asyncio.sleep(5)
+    assert words(orchestrator) == []
 
 
 def words(orchestrator: Orchestrator) -> list[dict[ExecutionID, str]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bacalhau.lib.archives import pack_directory, unpack
+from bacalhau.lib.archives import pack_directory, regular_bytes, unpack
 from bacalhau.lib.stopping import StoppedError
 
 
@@ -167,3 +167,16 @@ def test_packing_stops_amid_a_file_when_nobody_waits(results: Path) -> None:
     with pytest.raises(StoppedError):
         pack_directory(results, archive, lambda: next(questions, True))
     assert not archive.exists()
+
+
+def test_what_is_read_is_told_and_known_before(results: Path) -> None:
+    told: list[int] = []
+    (results / "out").symlink_to(results / "outputs")
+    pack_directory(results, results.parent / "results.tar.gz", advance=told.append)
+    assert sum(told) == regular_bytes(results) == 700_000 + len("hello\n0#!/bin/sh\nx")
+    assert len(told) > 40, "also while a large file is read"
+
+
+def test_looking_at_sizes_stops_when_nobody_waits(results: Path) -> None:
+    with pytest.raises(StoppedError):
+        regular_bytes(results, lambda: True)

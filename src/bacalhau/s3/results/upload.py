@@ -32,7 +32,7 @@ from bacalhau.s3.requests.responses import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from bacalhau.s3.requests.client import Bucket, S3Client
@@ -59,11 +59,18 @@ class Stored:
 
 
 async def upload(
-    client: S3Client, bucket: Bucket, key: str, file: Path, memory: ByteBudget | None = None
+    client: S3Client,
+    bucket: Bucket,
+    key: str,
+    file: Path,
+    memory: ByteBudget | None = None,
+    advance: Callable[[int], None] = lambda _: None,
 ) -> Stored:
     """Store a file, replacing what was there.
 
     The object appears complete or not at all. Uploads at the same time share ``memory``.
+    ``advance`` is told how many bytes the server has taken since the last call; a part that is sent
+    several times counts once.
 
     Cancellation: parts that were stored already are given up.
 
@@ -76,7 +83,7 @@ async def upload(
     with opened:
         size = os.fstat(opened.fileno()).st_size
         run = _Upload(
-            client, bucket, key, opened.fileno(), size, memory or ByteBudget(MEMORY_BYTES)
+            client, bucket, key, opened.fileno(), size, memory or ByteBudget(MEMORY_BYTES), advance
         )
         try:
             version = await (run.single() if size <= SINGLE_BYTES else run.in_parts())
@@ -150,6 +157,7 @@ class _Upload:
         descriptor: int,
         size_bytes: int,
         memory: ByteBudget,
+        advance: Callable[[int], None],
     ) -> None:
         self._client = client
         self._bucket = bucket
@@ -157,6 +165,7 @@ class _Upload:
         self._descriptor = descriptor
         self._size_bytes = size_bytes
         self._memory = memory
+        self._advance = advance
         self._part_bytes = max(SINGLE_BYTES, -(-size_bytes // _MAX_PARTS))
         self._reading = asyncio.Lock()
         self._position = 0
@@ -172,6 +181,7 @@ class _Upload:
         async with self._memory.hold(self._size_bytes):
             body = await self._next(self._size_bytes)
             headers, _ = await self._ask("PutObject", "PUT", {}, body, self.digest())
+        self._advance(self._size_bytes)
         return _version(headers)
 
     async def in_parts(self) -> str:
@@ -207,6 +217,7 @@ class _Upload:
         headers, _ = await self._ask("UploadPart", "PUT", query, body, digest)
         checksum = format_digest(digest) if self._bucket.location.is_aws else ""
         self._parts[number] = (readable(headers.get("ETag", "")), checksum)
+        self._advance(len(body))
 
     async def _complete(self, upload_id: str) -> str:
         operation = "CompleteMultipartUpload"

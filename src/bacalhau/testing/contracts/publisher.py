@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import pytest
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bacalhau.ports import Publisher
+    from bacalhau.ports.plugin import Progress
 
 RESULTS = {
     "stdout": b"hello\n",
@@ -71,6 +73,42 @@ class PublisherCase(NamedTuple):
 
     def __str__(self) -> str:
         return self.publisher.__name__
+
+
+@dataclass(slots=True)
+class ToldStep:
+    """A step that a publisher began, and how far it has come."""
+
+    is_packing: bool
+    size_bytes: int
+    files: int = 0
+    done_bytes: int = 0
+    done_files: int = 0
+
+    def advance(self, size_bytes: int, files: int) -> None:
+        """Note what was done."""
+        assert size_bytes >= 0 <= files, "progress does not go back"
+        self.done_bytes += size_bytes
+        self.done_files += files
+
+
+@dataclass(slots=True)
+class ToldProgress:
+    """A ``ports.PublishProgress`` that keeps what it is told."""
+
+    steps: list[ToldStep] = field(default_factory=list)
+
+    def packing(self, size_bytes: int) -> Progress:
+        """Begin a step that packs."""
+        return self._begin(ToldStep(is_packing=True, size_bytes=size_bytes))
+
+    def publishing(self, size_bytes: int, files: int = 0) -> Progress:
+        """Begin a step that stores."""
+        return self._begin(ToldStep(is_packing=False, size_bytes=size_bytes, files=files))
+
+    def _begin(self, step: ToldStep) -> Progress:
+        self.steps.append(step)
+        return step.advance
 
 
 class PublisherContract:
@@ -120,7 +158,7 @@ class PublisherContract:
     async def test_publishes_every_file(
         self, shelf: Shelf, publisher: Publisher, results: Path
     ) -> None:
-        published = await publisher.publish(execution_with(shelf.spec()), results)
+        published = await publisher.publish(execution_with(shelf.spec()), results, ToldProgress())
         assert published.spec.type
         assert await shelf.read(publisher, published.spec) == RESULTS
         assert {each.path: (each.size_bytes, each.digest) for each in published.files} == {
@@ -129,21 +167,33 @@ class PublisherContract:
         left = {name: (results / name).read_bytes() for name in RESULTS}
         assert left == RESULTS, "the results directory is the caller's"
 
+    async def test_tells_of_all_that_it_announces_and_of_no_more(
+        self, shelf: Shelf, publisher: Publisher, results: Path
+    ) -> None:
+        progress = ToldProgress()
+        await publisher.publish(execution_with(shelf.spec()), results, progress)
+        for step in progress.steps:
+            assert (step.done_bytes, step.done_files) == (step.size_bytes, step.files)
+            if step.is_packing or step.files:
+                assert step.size_bytes == sum(map(len, RESULTS.values()))
+
     async def test_publishing_again_replaces(
         self, shelf: Shelf, publisher: Publisher, tmp_path: Path, results: Path
     ) -> None:
         execution = execution_with(shelf.spec())
-        await publisher.publish(execution, results)
+        await publisher.publish(execution, results, ToldProgress())
         other = write_results(tmp_path / "again", {"stdout": b"other\n"})
-        published = await publisher.publish(execution, other)
+        published = await publisher.publish(execution, other, ToldProgress())
         assert await shelf.read(publisher, published.spec) == {"stdout": b"other\n"}
 
     async def test_executions_do_not_share_a_place(
         self, shelf: Shelf, publisher: Publisher, tmp_path: Path, results: Path
     ) -> None:
         other = write_results(tmp_path / "other", {"stdout": b"other\n"})
-        first = await publisher.publish(execution_with(shelf.spec(), "e-1"), results)
-        second = await publisher.publish(execution_with(shelf.spec(), "e-2"), other)
+        first = await publisher.publish(
+            execution_with(shelf.spec(), "e-1"), results, ToldProgress()
+        )
+        second = await publisher.publish(execution_with(shelf.spec(), "e-2"), other, ToldProgress())
         assert await shelf.read(publisher, first.spec) == RESULTS
         assert await shelf.read(publisher, second.spec) == {"stdout": b"other\n"}
 
@@ -152,7 +202,9 @@ class PublisherContract:
     ) -> None:
         async with asyncio.TaskGroup() as group:
             publishing = group.create_task(
-                publisher.publish(execution_with(shelf.spec(), "e-stopped"), results)
+                publisher.publish(
+                    execution_with(shelf.spec(), "e-stopped"), results, ToldProgress()
+                )
             )
             await asyncio.sleep(0)
             publishing.cancel()
