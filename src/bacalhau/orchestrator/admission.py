@@ -15,7 +15,7 @@ from bacalhau.models import Membership, NodeID
 from bacalhau.orchestrator.references import find_node
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from bacalhau.orchestrator.registry import NodeRegistry
 
@@ -39,7 +39,7 @@ class Admission:
         self,
         *,
         registry: NodeRegistry,
-        on_approved: Callable[[], Awaitable[None]],
+        on_approved: Callable[[], None],
         on_rejected: Callable[[], None],
         on_deleted: Callable[[NodeID], None],
     ) -> None:
@@ -70,7 +70,7 @@ class Admission:
         match action:
             case "approve":
                 await self._admit(node_id, Membership.APPROVED)
-                await self._on_approved()
+                self._on_approved()
             case "reject":
                 await self._admit(node_id, Membership.REJECTED)
                 self._on_rejected()

@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from bacalhau.models.defaults import TaskDefaults
     from bacalhau.ports import Clock, Endpoint, Ids, JobStore, Random, Transport
 
+DAEMONS_AGAIN_SECONDS = 5.0
+"""How long after the store has failed daemons are looked at again for nodes that came."""
+
 log = structlog.get_logger()
 
 
@@ -80,6 +83,7 @@ class Orchestrator:
         self._transport = transport
         self._clock = clock = WallTime(clock)
         self._sessions: dict[NodeID, tuple[Session, asyncio.Task[None]]] = {}
+        self._came = asyncio.Event()
         self.broker = Broker()
         self.underway = UnderwayEvents(clock)
         self.deadlines = Deadlines(clock)
@@ -144,6 +148,7 @@ class Orchestrator:
                 tasks.create_task(self.registry.watch(self._node_lost)),
                 tasks.create_task(self.deadlines.run(self._deadline)),
                 tasks.create_task(self._sweep_forever()),
+                tasks.create_task(self._look_at_daemons_forever()),
                 tasks.create_task(self._receive_forever(endpoint, tasks)),
                 *(tasks.create_task(self.planner.work()) for _ in range(self._options.workers)),
             ]
@@ -200,20 +205,34 @@ class Orchestrator:
         await session.signal(Welcome(floor=session.floor))
         self._sessions[node_id] = (session, tasks.create_task(session.run()))
         log.info("node_joined", node_id=node_id)
-        await self.node_came()
+        self.node_came()
 
-    async def node_came(self) -> None:
-        """Look at what may have waited for a node: jobs without room, and every daemon."""
+    def node_came(self) -> None:
+        """Look at what may have waited for a node: jobs without room, and soon every daemon."""
         self.broker.capacity_freed()
-        for job in await self._store.unfinished_jobs():
-            if job.type is JobType.DAEMON:
-                self.planner.look_again(job, Trigger.NODE_JOIN)
+        self._came.set()
+
+    async def _look_at_daemons_forever(self) -> None:
+        """One look serves all nodes that came meanwhile: after a start they come all at once."""
+        while True:
+            await self._came.wait()
+            self._came.clear()
+            try:
+                unfinished = await self._store.unfinished_jobs()
+            except BacalhauError as exc:
+                log.warning("daemons_not_looked_at", error=exc.message)
+                await asyncio.sleep(DAEMONS_AGAIN_SECONDS)
+                self._came.set()
+                continue
+            for job in unfinished:
+                if job.type is JobType.DAEMON:
+                    self.planner.look_again(job, Trigger.NODE_JOIN)
 
     async def _dispatch(self, session: Session, envelope: Envelope) -> None:
         message = envelope.message
         beat = message if isinstance(message, Heartbeat) else None
         if self.registry.heard(session.node_id, beat):
-            await self.node_came()
+            self.node_came()
         match message:
             case Heartbeat():
                 pass

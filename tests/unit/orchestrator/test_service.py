@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
-from bacalhau.errors import ConflictError, ValidationError
+from bacalhau.errors import ConflictError, TransientError, ValidationError
 from bacalhau.models import (
     ComputeState,
     JobState,
     JobType,
 )
+from bacalhau.orchestrator import service
 from bacalhau.protocol.messages import (
     AskForBid,
     BidResult,
@@ -22,6 +24,11 @@ from bacalhau.protocol.messages import (
 )
 from tests.support.orchestrator_stage import Stage, finish, submit, take_and_run
 from tests.support.scripted_node import OFFER, scripted_node
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bacalhau.models import Job
 
 
 @pytest.fixture
@@ -240,3 +247,25 @@ async def test_a_daemon_runs_on_every_node_that_joins(stage: Stage) -> None:
         await second.hear(AskForBid)
 
     assert [run.node_id for run in stage.executions(job_id)] == ["n-1", "n-2"]
+
+
+async def test_a_node_that_joins_while_the_store_fails_gets_its_daemons(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "DAEMONS_AGAIN_SECONDS", 0.01)
+    read, failures = stage.store.unfinished_jobs, iter([TransientError("the disk refuses")])
+
+    async def read_at_last() -> Sequence[Job]:
+        if failure := next(failures, None):
+            raise failure
+        return await read()
+
+    async with (
+        stage.orchestrator().run() as orchestrator,
+        scripted_node(stage.transport) as node,
+    ):
+        job_id = await submit(orchestrator, type=JobType.DAEMON)
+        monkeypatch.setattr(stage.store, "unfinished_jobs", read_at_last)
+        await node.hello()
+        offer = await node.hear(AskForBid)
+    assert offer.execution.job_id == job_id
