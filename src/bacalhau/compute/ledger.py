@@ -42,6 +42,7 @@ class Ledger:
     def __init__(self, capacity: Resources) -> None:
         self.capacity = capacity
         self._running: dict[ExecutionID, Resources] = {}
+        self._used = Resources()
         self._waiting: dict[ExecutionID, _Waiting] = {}
         self._queue: list[_Waiting] = []
         self._arrivals = 0
@@ -50,7 +51,7 @@ class Ledger:
     @property
     def running(self) -> Resources:
         """What the running executions hold."""
-        return sum(self._running.values(), Resources())
+        return self._used
 
     @property
     def queued(self) -> Resources:
@@ -84,7 +85,7 @@ class Ledger:
         """Let an execution start now, or queue it; return whether it starts."""
         assert execution_id not in self, "an execution is queued or running once"
         assert self.can_ever_hold(resources), "what can never start is refused, not queued"
-        if resources.fits_into(self.capacity - self.running):
+        if resources.fits_into(self.capacity - self._used):
             self._begin(execution_id, resources)
             return True
         self._arrivals += 1
@@ -109,8 +110,8 @@ class Ledger:
 
     def leave(self, execution_id: ExecutionID) -> list[ExecutionID]:
         """Free what an execution holds; return those that start in its place, in order."""
-        del self._running[execution_id]
-        free = self.capacity - self.running
+        self._used -= self._running.pop(execution_id)
+        free = self.capacity - self._used
         started, still_waiting = [], []
         for waiting in self._queue:
             if waiting.resources.fits_into(free):
@@ -131,6 +132,7 @@ class Ledger:
     def _begin(self, execution_id: ExecutionID, resources: Resources) -> None:
         """Choose GPUs that nobody uses; an execution that goes on after a restart has its own."""
         if resources.gpu and not resources.gpus:
-            free = (self.capacity - self.running).gpus
+            free = (self.capacity - self._used).gpus
             resources = msgspec.structs.replace(resources, gpus=free[: resources.gpu])
         self._running[execution_id] = resources
+        self._used += resources
