@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from bench import job_latency, listing, server_start, start_up, throughput
+from bench import fleet, job_latency, listing, server_start, start_up, throughput
 from bench.table import render
 
 PARTS = {
@@ -14,6 +14,7 @@ PARTS = {
     "job_latency": job_latency.measure,
     "throughput": throughput.measure,
     "listing": listing.measure,
+    "fleet": fleet.measure,
 }
 
 

@@ -24,13 +24,15 @@ _IDLE = '(module $idle (memory (export "memory") 1) (func $start (export "_start
 
 
 @cache
-def wasm_job(count: int = 1) -> bytes:
+def wasm_job(count: int = 1, kind: str = "batch") -> bytes:
     """Return a request for a module that ends at once, to be run ``count`` times."""
     module = base64.b64encode(wasmtime.wat2wasm(_IDLE)).decode()
     source = {"Type": "inline", "Params": {"URL": f"data:application/wasm;base64,{module}"}}
     entry = {"Source": source, "Target": ""}
     return _request(
-        {"Type": "wasm", "Params": {"EntryModule": entry, "Entrypoint": "_start"}}, count=count
+        {"Type": "wasm", "Params": {"EntryModule": entry, "Entrypoint": "_start"}},
+        count=count,
+        kind=kind,
     )
 
 
@@ -40,7 +42,7 @@ def docker_job(image: str, cpu: str = "") -> bytes:
     return _request({"Type": "docker", "Params": params}, cpu)
 
 
-def _request(engine: dict[str, Any], cpu: str = "", count: int = 1) -> bytes:
+def _request(engine: dict[str, Any], cpu: str = "", count: int = 1, kind: str = "batch") -> bytes:
     task: dict[str, Any] = {
         "Name": "main",
         "Engine": engine,
@@ -48,7 +50,7 @@ def _request(engine: dict[str, Any], cpu: str = "", count: int = 1) -> bytes:
         "Resources": {"CPU": cpu} if cpu else {},
         "Timeouts": {"QueueTimeout": _QUEUE_SECONDS},
     }
-    job = {"Type": "batch", "Namespace": "default", "Count": count, "Tasks": [task]}
+    job = {"Type": kind, "Namespace": "default", "Count": count, "Tasks": [task]}
     return json.dumps({"Job": job}).encode()
 
 

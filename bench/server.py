@@ -57,7 +57,7 @@ class Server:
 
     Attributes:
         alive_seconds: From the start of the process until it answered for the first time.
-        joined_seconds: Until a compute node was connected; 0 where there is none.
+        joined_seconds: Until all compute nodes were connected; 0 where there is none.
         cpu_seconds: The CPU time that it had used when it first answered.
     """
 
@@ -73,21 +73,40 @@ def running(
     program: Program, roles: tuple[str, ...] = HYBRID, directory: Path | None = None
 ) -> Iterator[Server]:
     """Run a server until the block is left. Without a directory it gets one that is removed."""
+    nodes = 1 if "--compute" in roles else 0
     with tempfile.TemporaryDirectory(prefix="bench-") as work:
-        log = Path(work) / "log"
-        port, command = _command(program, roles, directory or Path(work) / "data")
-        with log.open("wb") as output:
-            started = time.perf_counter()
-            child = subprocess.Popen(command, stdout=output, stderr=output, env=environment())
+        port, settings = _settings()
+        data = ("--data-dir", str(directory or Path(work) / "data"))
+        command = [*program.command, *data, "serve", *roles, *settings]
+        with _process(command, port, Path(work), nodes) as server:
+            yield server
+
+
+@contextmanager
+def running_devstack(program: Program, nodes: int) -> Iterator[Server]:
+    """Run an orchestrator with compute nodes of their own in one process."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as work:
+        port, settings = _settings()
+        command = [*program.command, "devstack", "--compute-nodes", str(nodes), *settings]
+        with _process(command, port, Path(work), nodes) as server:
+            yield server
+
+
+@contextmanager
+def _process(command: list[str], port: int, work: Path, nodes: int) -> Iterator[Server]:
+    log = work / "log"
+    with log.open("wb") as output:
+        started = time.perf_counter()
+        child = subprocess.Popen(command, stdout=output, stderr=output, env=environment())
+    try:
+        yield _wait(child, port, started, log, nodes)
+    finally:
+        child.send_signal(signal.SIGTERM)
         try:
-            yield _wait(child, port, started, log, is_joining="--compute" in roles)
-        finally:
-            child.send_signal(signal.SIGTERM)
-            try:
-                child.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
+            child.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
 
 
 def environment() -> dict[str, str]:
@@ -95,7 +114,8 @@ def environment() -> dict[str, str]:
     return {**os.environ, "AWS_EC2_METADATA_DISABLED": "true"}
 
 
-def _command(program: Program, roles: tuple[str, ...], directory: Path) -> tuple[int, list[str]]:
+def _settings() -> tuple[int, list[str]]:
+    """Return the port of the API, and flags that keep all to this machine."""
     port, messages, results = _free_ports(3)
     settings = {
         "UpdateConfig.Interval": "0",
@@ -107,14 +127,10 @@ def _command(program: Program, roles: tuple[str, ...], directory: Path) -> tuple
         "Publishers.Types.Local.Address": "127.0.0.1",
         "Publishers.Types.Local.Port": results,
     }
-    command = [
-        *program.command,
-        *("--data-dir", str(directory), "--api-host", "127.0.0.1", "--api-port", str(port)),
-        *("serve", *roles),
-    ]
+    flags = ["--api-host", "127.0.0.1", "--api-port", str(port)]
     for key, value in settings.items():
-        command += ["-c", f"{key}={value}"]
-    return port, command
+        flags += ["-c", f"{key}={value}"]
+    return port, flags
 
 
 def _free_ports(count: int) -> list[int]:
@@ -126,7 +142,7 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _wait(
-    child: subprocess.Popen[bytes], port: int, started: float, log: Path, *, is_joining: bool
+    child: subprocess.Popen[bytes], port: int, started: float, log: Path, nodes: int
 ) -> Server:
     from bench.machine import cpu_seconds
 
@@ -139,7 +155,7 @@ def _wait(
 
     alive = until("/api/v1/agent/alive", bool)
     cpu = cpu_seconds(child.pid)
-    joined = until(_NODES, _has_compute_node) if is_joining else 0.0
+    joined = until(_NODES, lambda answer: _connected(answer) >= nodes) if nodes else 0.0
     return Server(port, child.pid, alive, joined, cpu)
 
 
@@ -155,8 +171,10 @@ def _get(port: int, path: str) -> Any:
         connection.close()
 
 
-def _has_compute_node(answer: Any) -> bool:
+def _connected(answer: Any) -> int:
+    """Count the compute nodes that are connected."""
     nodes = (answer or {}).get("Nodes") or []
-    return any(
-        node["Connection"] == "CONNECTED" and node["Info"].get("ComputeNodeInfo") for node in nodes
+    return sum(
+        node["Connection"] == "CONNECTED" and bool(node["Info"].get("ComputeNodeInfo"))
+        for node in nodes
     )
