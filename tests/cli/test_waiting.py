@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import threading
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ import pytest
 
 from bacalhau.cli.grouping import GroupedProgress
 from bacalhau.cli.session import Session
+from bacalhau.cli.waiting import wait
+from bacalhau.client import Client
 from bacalhau.lifecycle.changes import HistoryDraft, JobChanges
 from bacalhau.models import (
     Event,
@@ -186,6 +189,16 @@ def test_waiting_ends_when_the_time_is_up(server: ServedApi) -> None:
         "\nWarning: stopped watching after 1 seconds; the job is still running\n"
     )
     assert "job describe" in outcome.stdout
+
+
+def test_a_job_that_has_ended_by_then_is_not_told_to_be_running(server: ServedApi) -> None:
+    """The time may be up just when the last events arrive."""
+    job_id = run(server, "docker", "run", "--id-only", "ubuntu").stdout.strip()
+    told = io.StringIO()
+    session = Session("bacalhau", environment={}, stdout=io.StringIO(), stderr=told)
+    with Client(port=server.port) as client:
+        wait(session, client, job_id, timeout_seconds=0.0, long_running=False, quiet=False)
+    assert told.getvalue() == ""
 
 
 @pytest.mark.parametrize("terminal", [True, False])

@@ -54,11 +54,11 @@ def wait(
     progress = (GroupedProgress if grouped else _Progress)(session, quiet=quiet)
     deadline = SystemClock().monotonic() + timeout_seconds
     try:
-        for items in _pages(client, job_id, progress, deadline):
+        for items, is_last in _pages(client, job_id, progress, deadline):
             progress.show(items)
             if long_running and any(i.type is HistoryType.EXECUTION_LEVEL for i in items):
                 return
-            if SystemClock().monotonic() > deadline:
+            if not is_last and SystemClock().monotonic() > deadline:
                 session.warn(
                     "Warning",
                     f"stopped watching after {timeout_seconds:g} seconds; the job is still running",
@@ -70,15 +70,15 @@ def wait(
 
 def _pages(
     client: Client, job_id: str, progress: _Progress | GroupedProgress, deadline: float
-) -> Iterator[Sequence[JobHistory]]:
-    """Yield events as they come, a list for each question; ends when no more will ever come."""
+) -> Iterator[tuple[Sequence[JobHistory], bool]]:
+    """Yield events as they come, a list for each question, and whether it is the last there is."""
     token = ""
     delay = _FIRST_POLL_SECONDS
     while True:
         progress.sleep(min(delay, max(0.0, deadline - SystemClock().monotonic())))
         answer = client.history(job_id, Page(_PAGE_SIZE, token), event_type="all")
-        yield answer.items
         token = answer.next_token
+        yield answer.items, not token
         if not token:
             return
         # Short jobs are told of at once; the server of a long one is asked twice a second.
