@@ -126,5 +126,8 @@ def test_certificates_to_trust_that_are_none(tmp_path: Path, content: str | None
 def test_a_server_without_tls(server: ServedApi) -> None:
     outcome = server.cli("agent", "alive", "-c", "API.TLS.UseTLS")
     assert outcome.code == 1
-    assert f"Error: no secure connection to https://127.0.0.1:{server.port}" in outcome.stderr
+    address = f"https://127.0.0.1:{server.port}"
+    assert f"Error: no secure connection to {address}: the server does not speak TLS\n" in (
+        outcome.stderr
+    )
     assert "needs -c API.TLS.UseTLS=false" in outcome.stderr

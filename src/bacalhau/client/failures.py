@@ -131,9 +131,14 @@ def failure_from_socket(exc: OSError, url: str) -> BacalhauError:
 
 
 def _untrusted(exc: ssl.SSLError, url: str) -> TransientError:
-    reason = exc.verify_message if isinstance(exc, ssl.SSLCertVerificationError) else exc.reason
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        reason = exc.verify_message
+    elif exc.reason == _NOT_TLS:
+        reason = "the server does not speak TLS"
+    else:
+        reason = (exc.reason or str(exc)).replace("_", " ").lower()
     return TransientError(
-        f"no secure connection to {url}: {reason or exc}",
+        f"no secure connection to {url}: {reason}",
         code=Code.NETWORK_FAILURE,
         hint="name the certificate of the server, or of who signed it, with "
         "-c API.TLS.CAFile=FILE; a server without TLS needs -c API.TLS.UseTLS=false",
@@ -141,6 +146,8 @@ def _untrusted(exc: ssl.SSLError, url: str) -> TransientError:
     )
 
 
+_NOT_TLS = "WRONG_VERSION_NUMBER"
+"""What OpenSSL says of an answer in plain text."""
 _REACH_HINT = """\
 1. Start a server: `bacalhau serve --orchestrator --compute`
 2. Or name another one:
