@@ -68,18 +68,22 @@ _resolver("float", r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", "-+.")
 
 
 def load_yaml(text: str) -> Any:
-    """Read the first document of a text into dicts, lists, texts, numbers, booleans and None.
+    """Read the document of a text into dicts, lists, texts, numbers, booleans and None.
 
     Aliases give the same object again, so the result may share parts. An empty
-    text gives None.
+    text gives None. Documents behind the first may only be empty.
 
     Raises:
-        YamlError: bad syntax, a key given twice, or something JSON could not say.
+        YamlError: bad syntax, a key given twice, a second document, or something JSON could not
+            say.
     """
     parser = _parser(text)
     try:
         node = parser.get_node() if parser.check_node() else None
-        return None if node is None else _Reader().read(node, 0)
+        data = None if node is None else _Reader().read(node, 0)
+        while parser.check_node():
+            _require_nothing(parser.get_node())
+        return data
     except yaml.MarkedYAMLError as exc:
         raise _marked(exc) from exc
     except ReaderError as exc:
@@ -168,6 +172,11 @@ def _key(node: yaml.Node) -> str:
     if not isinstance(node, yaml.ScalarNode):
         raise _error(node, "a key must be plain text")
     return str(node.value)
+
+
+def _require_nothing(node: yaml.Node | None) -> None:
+    if node is not None and node.tag != _TAG + "null":
+        raise _error(node, "a second document begins here, and only one is read")
 
 
 def _require_tag(node: yaml.Node, tag: str) -> None:

@@ -88,10 +88,6 @@ def test_the_first_of_several_merged_mappings_wins() -> None:
     assert load_yaml("{<<: [{a: 1}, {a: 2, b: 2}]}") == {"a": 1, "b": 2}
 
 
-def test_only_the_first_document_is_read() -> None:
-    assert load_yaml("a: 1\n---\nb: [\n") == {"a": 1}
-
-
 @pytest.mark.parametrize("text", ["", "# nothing\n", "---\n"])
 def test_an_empty_text_is_null(text: str) -> None:
     assert load_yaml(text) is None
@@ -132,6 +128,20 @@ def test_errors_tell_line_and_column(text: str, line: int, column: int, reason: 
         load_yaml(text)
     assert (caught.value.line, caught.value.column) == (line, column)
     assert reason in caught.value.reason
+
+
+@pytest.mark.parametrize(
+    "text", ["---\na: 1\n---\n", "a: 1\n...\n", "a: 1\n---\n# the end\n---\n~\n", "\ufeffa: 1\n"]
+)
+def test_empty_documents_behind_the_first_are_none(text: str) -> None:
+    assert load_yaml(text) == {"a": 1}
+
+
+def test_what_would_be_lost_in_a_second_document_is_an_error() -> None:
+    """Such as the second of two jobs in one file."""
+    with pytest.raises(YamlError, match="a second document begins here") as caught:
+        load_yaml("a: 1\n---\n# more\na: 2\n")
+    assert (caught.value.line, caught.value.is_syntax) == (4, False)
 
 
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- "])
