@@ -8,7 +8,7 @@ import random
 import signal
 import sys
 import threading
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -192,7 +192,8 @@ def _give_up() -> None:
 
 
 def _leave() -> None:
-    """End the process here and now."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    """End the process here and now, also where nothing can be written any more."""
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(1)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import structlog
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
+    from typing import TextIO
 
     from structlog.typing import Processor
 
@@ -43,10 +46,27 @@ def configure(level: str, mode: str = "default") -> None:
             _form(mode.lower()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS.get(level.lower(), _INFO)),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _StandardError())),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_Forwarding()])
+
+
+class _StandardError(io.TextIOBase):
+    """Takes lines also while nothing can be written: a node does not end for want of a log.
+
+    The disk of the log may be full, the terminal closed, the reader of a pipe gone. Lines that
+    come meanwhile are lost; there is no place left to say so.
+    """
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            sys.stderr.flush()
 
 
 class _Forwarding(logging.Handler):

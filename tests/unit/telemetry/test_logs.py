@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -37,3 +38,31 @@ def test_what_libraries_log_has_the_form_of_our_lines(level: str, mode: str, lin
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert line in done.stderr
     assert len(done.stderr.splitlines()) == bool(line)
+
+
+_LOGS_AND_GOES_ON = """
+import logging, os, structlog
+from bacalhau.telemetry.logs import configure
+
+configure("info")
+for number in range(2_000):
+    structlog.get_logger().info("node_running", number=number)
+logging.getLogger("some.library").warning("odd")
+os.write(1, b"still here")
+"""
+
+
+@pytest.mark.parametrize("kind", ["a full disk", "a pipe that nobody reads any more"])
+def test_a_log_that_cannot_be_written_ends_nothing(kind: str) -> None:
+    """Where the log is, the disk may be full, the terminal or the reader of a pipe gone."""
+    if kind == "a full disk":
+        descriptor = os.open("/dev/full", os.O_WRONLY)
+    else:
+        reader, descriptor = os.pipe()
+        os.close(reader)
+    command = [sys.executable, "-c", _LOGS_AND_GOES_ON]
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=descriptor, check=True)
+    finally:
+        os.close(descriptor)
+    assert done.stdout == b"still here"
