@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,6 +69,15 @@ def test_jobs_run_on_all_compute_nodes_and_nothing_is_left(env: Env) -> None:
 
 
 _FILES = ("pid", "port")
+
+
+def test_a_terminal_that_is_closed_ends_it_as_ctrl_c_does(env: Env) -> None:
+    """The shell tells it, too, so that the signal comes twice."""
+    stack = env.start_devstack()
+    stack.signal(signal.SIGHUP)
+    stack.signal(signal.SIGHUP)
+    assert stack.popen.wait(timeout=20) == 0
+    assert temporary(env) == []
 
 
 def test_a_hybrid_node_and_a_bad_one(env: Env) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,6 +68,18 @@ def test_the_variables_of_a_running_node_reach_commands(env: Env) -> None:
     refused = env.cli("agent", "alive")
     assert (refused.code, refused.stdout) == (1, "")
     assert f"Error: the file of variables {file} cannot be used: line 1" in refused.stderr
+    assert node.stop() == 0
+
+
+def test_a_node_under_nohup_outlives_its_terminal(env: Env) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        node = env.start_node(*PLAIN)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    node.signal(signal.SIGHUP)
+    assert env.cli("agent", "alive").code == 0
+    assert node.is_alive
     assert node.stop() == 0
 
 

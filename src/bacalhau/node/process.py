@@ -129,20 +129,29 @@ def stop_on_signals(stop: asyncio.Event) -> None:
     """Set ``stop`` with the first SIGINT or SIGTERM; the second ends the process at once.
 
     So does the end of ``STOP_SECONDS``. Nothing is lost by it: a node may be killed at any moment.
+    SIGHUP sets ``stop``, too, and hurries nothing up: a terminal that is closed sends it, and so
+    does the shell in it. A process started with nohup keeps on ignoring it.
     """
     loop = asyncio.get_running_loop()
 
-    def stop_or_leave() -> None:
+    def stop_once() -> None:
         if stop.is_set():
-            _leave()
+            return
         stop.set()
         # A thread, as the loop may be what does not end.
         limit = threading.Timer(STOP_SECONDS, _give_up)
         limit.daemon = True
         limit.start()
 
+    def stop_or_leave() -> None:
+        if stop.is_set():
+            _leave()
+        stop_once()
+
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop_or_leave)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        loop.add_signal_handler(signal.SIGHUP, stop_once)
 
 
 def listening_on_an_address(settings: Settings) -> Settings:
