@@ -87,6 +87,10 @@ def test_given_files_are_used(env: Env) -> None:
     env.start_node(*PLAIN, *files)
     assert env.cli("agent", "alive").stdout == "Status: OK\n"
     assert not (data / "api_tls.crt").exists()
+    exported = (data / "bacalhau.run").read_text()
+    assert f"export BACALHAU_API_TLS_CAFILE={env.directory / 'api_tls.crt'}\n" in exported, (
+        "nobody else vouches for it, so that the variables would be no use without it"
+    )
 
 
 @pytest.mark.parametrize(

@@ -25,11 +25,14 @@ _COMPONENT = "APIServer"
 
 
 class Certificate(NamedTuple):
-    """Where a certificate and its private key are. ``is_own``: we have made and signed it."""
+    """Where a certificate and its private key are.
+
+    ``is_self_signed``: nobody else vouches for it, so that clients have to name it.
+    """
 
     certificate: Path
     key: Path
-    is_own: bool = False
+    is_self_signed: bool = False
 
 
 def api_certificate(host: Host) -> Certificate | None:
@@ -51,13 +54,15 @@ def api_certificate(host: Host) -> Certificate | None:
     if all(given):
         found = Certificate(Path(given[0]).expanduser(), Path(given[1]).expanduser())
         _check(found)
-        return found
+        return found._replace(is_self_signed=_is_self_signed(found.certificate))
     if any(given):
         missing = "API.TLS.KeyFile" if given[0] else "API.TLS.CertFile"
         raise _error(f"{missing} is missing: a certificate and its key belong together", missing)
     if not settings.flag("API.TLS.SelfSigned"):
         return None
-    own = Certificate(host.directory / CERTIFICATE_FILE, host.directory / KEY_FILE, is_own=True)
+    own = Certificate(
+        host.directory / CERTIFICATE_FILE, host.directory / KEY_FILE, is_self_signed=True
+    )
     if not _is_good(own, settings, host.clock):
         _make(own, settings, host.clock)
     return own
@@ -78,6 +83,16 @@ def _check(found: Certificate) -> None:
             f"in PEM: {exc}",
             "API.TLS.CertFile",
         ) from exc
+
+
+def _is_self_signed(path: Path) -> bool:
+    from cryptography import x509
+
+    try:
+        first = x509.load_pem_x509_certificates(path.read_bytes())[0]
+    except (OSError, ValueError):
+        return False
+    return first.issuer == first.subject
 
 
 def _names(settings: Settings) -> tuple[list[str], list[str]]:

@@ -58,8 +58,9 @@ def exports(host: str, port: int, certificate: Certificate | None = None) -> str
     lines = [f"export BACALHAU_API_HOST={host}", f"export BACALHAU_API_PORT={port}"]
     if certificate is not None:
         lines.append("export BACALHAU_API_TLS_USETLS=true")
-        if certificate.is_own:
-            lines.append(f"export BACALHAU_API_TLS_CAFILE={quote(str(certificate.certificate))}")
+        if certificate.is_self_signed:
+            file = quote(str(certificate.certificate.absolute()))
+            lines.append(f"export BACALHAU_API_TLS_CAFILE={file}")
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -46,7 +46,7 @@ def certificate(directory: Path, ahead: timedelta) -> bytes:
     )
     found = api_certificate(host)
     assert found is not None
-    assert found.is_own
+    assert found.is_self_signed
     return found.certificate.read_bytes()
 
 
