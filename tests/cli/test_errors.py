@@ -30,6 +30,8 @@ if TYPE_CHECKING:
             'invalid argument "nonsense" for "--output" flag: '
             'should be one of ["table" "csv" "json" "yaml"]',
         ),
+        (["job", "run", "a.yaml", "b.yaml"], "accepts at most 1 arg(s), received 2"),
+        (["job", "validate", "a.yaml", "b.yaml"], "accepts at most 1 arg(s), received 2"),
         (["job", "run", "none.yaml"], 'opening job file ("none.yaml"): No such file or directory'),
         (
             ["job", "list", "--labels", "a gt 2"],

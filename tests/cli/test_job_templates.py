@@ -128,7 +128,7 @@ def test_the_job_that_is_submitted_is_filled_in(server: ServedApi) -> None:
 def validate(tmp_path: Path, text: str) -> Outcome:
     path = tmp_path / "job.yaml"
     path.write_text(text)
-    return run_cli("job", "validate", str(path), "ignored")
+    return run_cli("job", "validate", str(path))
 
 
 def test_a_valid_job(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ COMMAND = Command(
         *TEMPLATE_FLAGS,
         Flag("show-warnings", BOOL, False, "Print what the server says about the job."),
     ),
-    arity=Arity("[FILE]", 0, None),
+    arity=Arity("[FILE]", 0, 1),
     text="Run the job that a YAML or JSON file describes; without a file, from standard input.",
     example="""\
 # Run a job and wait for it

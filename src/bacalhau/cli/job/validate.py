@@ -16,6 +16,9 @@ _DOCUMENTATION = "https://docs.bacalhau.org"
 
 def run(session: Session, *, arguments: tuple[str, ...]) -> None:
     """Check a job file as far as that is possible without a server."""
+    if len(arguments) > 1:  # "OK" would be said of the first alone
+        message = f"accepts at most 1 arg(s), received {len(arguments)}"
+        raise UserError(message, component="CLI")
     text = read_text(session, arguments[0])
     try:
         warnings = _warnings(text)
