@@ -83,6 +83,11 @@ def test_a_node_under_nohup_outlives_its_terminal(env: Env) -> None:
     assert node.stop() == 0
 
 
+def test_an_address_of_ipv6_is_shown_in_brackets(env: Env) -> None:
+    node = env.start_node(*PLAIN, "--name", "six", "--api-host", "::")
+    assert f"address=[::]:{node.port} " in node.log.read_text()
+
+
 def test_two_nodes_cannot_share_a_data_directory(env: Env) -> None:
     node = env.start_node(*PLAIN)
     data = env.directory / "node"

@@ -14,6 +14,7 @@ import uvicorn
 from bacalhau.api.answers import COMPONENT, error_answer
 from bacalhau.api.connection import TimedHttp
 from bacalhau.errors import Code, TransientError, UserError
+from bacalhau.lib.addresses import with_port
 from bacalhau.lib.listener import Listener
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def _bound(found: list[tuple[Any, ...]]) -> Listener:
 
 
 def _refusal(host: str, port: int, cause: OSError) -> UserError:
-    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    place = with_port(host, port)
     if cause.errno == errno.EADDRINUSE:
         why = "another program listens there already"
         hint = "stop that program, or choose another port with `-c API.Port=PORT`"

@@ -30,6 +30,11 @@ def resolve_address(text: str) -> str:
     return str(address)
 
 
+def with_port(host: str, port: int) -> str:
+    """Return host and port as URLs have them: an address of IPv6 stands in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether a host can only be reached from this machine."""
     try:

@@ -21,7 +21,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from bacalhau.lib.addresses import address_meant
+from bacalhau.lib.addresses import address_meant, with_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -165,8 +165,8 @@ def why_unanswered(cause: Exception) -> str:
 
 
 def _why_not_encrypted(broken: ssl.SSLError, cause: Exception) -> str:
-    host, port = getattr(cause, "host", ""), getattr(cause, "port", "")
-    server = f"{host}:{port}" if host else "the server"
+    host, port = getattr(cause, "host", ""), getattr(cause, "port", 0)
+    server = with_port(host, port) if host else "the server"
     if isinstance(broken, ssl.SSLCertVerificationError):
         return f"the certificate of {server} is not trusted: {broken.verify_message}"
     return f"TLS with {server} failed: {(broken.reason or str(broken)).replace('_', ' ').lower()}"

@@ -16,7 +16,7 @@ import structlog
 
 from bacalhau.api import check_address
 from bacalhau.errors import Code, UserError
-from bacalhau.lib.addresses import resolve_address
+from bacalhau.lib.addresses import resolve_address, with_port
 from bacalhau.lib.clock import SystemClock
 from bacalhau.lib.ids import RandomIds
 from bacalhau.node.api import start_api
@@ -183,7 +183,7 @@ def _announced(host: Host, port: int) -> Iterator[None]:
         log.info(
             "node_running",
             node_id=host.node_id,
-            address=f"{address}:{port}",
+            address=with_port(address, port),
             orchestrator_enabled=host.settings.flag("Orchestrator.Enabled"),
             compute_enabled=host.settings.flag("Compute.Enabled"),
         )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from aiohttp import http_exceptions, web
 
 from bacalhau.errors import Code, UserError
-from bacalhau.lib.addresses import is_loopback, resolve_address
+from bacalhau.lib.addresses import is_loopback, resolve_address, with_port
 from bacalhau.lib.files import check_room
 from bacalhau.lib.listener import HEAD_SECONDS, open_listeners
 from bacalhau.lib.threads import run_until_stopped
@@ -65,9 +65,8 @@ class LocalPublisher:
         directory = context.data_directory / "compute" / "results" / "local-publisher"
         prepare_directory(directory)
         async with _serving(directory, host, port) as bound_port:
-            shown_host = f"[{host}]" if ":" in host else host
             with ThreadPoolExecutor(2, thread_name_prefix="local-publisher") as executor:
-                yield cls(directory, f"http://{shown_host}:{bound_port}", executor)
+                yield cls(directory, f"http://{with_port(host, bound_port)}", executor)
 
     async def is_available(self) -> bool:
         """The server runs as long as this object lives."""

@@ -6,12 +6,24 @@ import ipaddress
 
 import pytest
 
-from bacalhau.lib.addresses import is_loopback, resolve_address
+from bacalhau.lib.addresses import is_loopback, resolve_address, with_port
 
 
 @pytest.mark.parametrize("word", ["loopback", "localhost", "local", " Local "])
 def test_words_for_loopback(word: str) -> None:
     assert resolve_address(word) == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("host", "place"),
+    [
+        ("127.0.0.1", "127.0.0.1:1234"),
+        ("node-1.example.com", "node-1.example.com:1234"),
+        ("::1", "[::1]:1234"),
+    ],
+)
+def test_an_address_of_ipv6_is_told_from_its_port(host: str, place: str) -> None:
+    assert place == with_port(host, 1234)
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1", "10.1.2.3", "node-1.example.com", "::1"])

@@ -14,6 +14,7 @@ from bacalhau.engines.docker.container import HOST_NETWORK, NO_NETWORK, Attachme
 from bacalhau.engines.docker.errors import COMPONENT, translated
 from bacalhau.engines.docker.http_gateway import GatewayRules, http_gateway, reduced_domains
 from bacalhau.errors import ExecutionError, TransientError
+from bacalhau.lib.addresses import with_port
 from bacalhau.models import NetworkType
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def _address_in(network: Mapping[str, Any]) -> str:
 
 def _proxy_variables(address: str, port: int) -> dict[str, str]:
     """As v1.5 gives them, and in upper case as URLs: programs differ in what they look for."""
-    place = f"{address}:{port}"
+    place = with_port(address, port)
     return {
         "http_proxy": place,
         "https_proxy": place,

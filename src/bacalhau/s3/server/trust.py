@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from bacalhau.errors import Code, UserError
+from bacalhau.lib.addresses import with_port
 from bacalhau.s3.server.credentials import default_endpoint
 from bacalhau.s3.server.endpoints import parse_endpoint
 
@@ -68,8 +69,7 @@ class TrustedEndpoints:
 def _origin(endpoint: str) -> str:
     parts = parse_endpoint(endpoint)
     host = parts.hostname or ""
-    host = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{host}:{parts.port or _PORTS[parts.scheme]}"
+    return f"{parts.scheme}://{with_port(host, parts.port or _PORTS[parts.scheme])}"
 
 
 def _patterns(entry: str) -> list[str]:
