@@ -80,6 +80,11 @@ def test_a_node_under_nohup_outlives_its_terminal(env: Env) -> None:
     node.signal(signal.SIGHUP)
     assert env.cli("agent", "alive").code == 0
     assert node.is_alive
+
+
+def test_a_node_that_is_asked_twice_at_once_ends_well(env: Env) -> None:
+    node = env.start_node(*PLAIN)
+    node.signal(signal.SIGTERM)
     assert node.stop() == 0
 
 

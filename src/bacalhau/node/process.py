@@ -43,6 +43,9 @@ JOIN_SECONDS = 5.0
 STOP_SECONDS = 60.0
 """How long a node may take to stop; normally it is done within a second, or as publishing takes."""
 
+ONE_SIGNAL_SECONDS = 0.5
+"""Programs such as ``timeout`` signal their child, and then its process group once more."""
+
 RUN_FILE = "bacalhau.run"
 
 log = structlog.get_logger()
@@ -129,14 +132,18 @@ def stop_on_signals(stop: asyncio.Event) -> None:
     """Set ``stop`` with the first SIGINT or SIGTERM; the second ends the process at once.
 
     So does the end of ``STOP_SECONDS``. Nothing is lost by it: a node may be killed at any moment.
-    SIGHUP sets ``stop``, too, and hurries nothing up: a terminal that is closed sends it, and so
-    does the shell in it. A process started with nohup keeps on ignoring it.
+    Signals that come within ``ONE_SIGNAL_SECONDS`` are one. SIGHUP sets ``stop``, too, and hurries
+    nothing up: a terminal that is closed sends it, and so does the shell in it. A process started
+    with nohup keeps on ignoring it.
     """
     loop = asyncio.get_running_loop()
+    first_at: float | None = None
 
     def stop_once() -> None:
-        if stop.is_set():
+        nonlocal first_at
+        if first_at is not None:
             return
+        first_at = loop.time()
         stop.set()
         # A thread, as the loop may be what does not end.
         limit = threading.Timer(STOP_SECONDS, _give_up)
@@ -144,7 +151,7 @@ def stop_on_signals(stop: asyncio.Event) -> None:
         limit.start()
 
     def stop_or_leave() -> None:
-        if stop.is_set():
+        if first_at is not None and loop.time() - first_at > ONE_SIGNAL_SECONDS:
             _leave()
         stop_once()
 
