@@ -94,6 +94,17 @@ async def test_what_can_be_no_id_is_refused(api: Api, written: str) -> None:
         assert (reply.status, reply.body["Code"]) == (400, "BadRequest"), (method, rest)
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"), [("..%2F..%2fx", "../../x"), ("a%252Fb", "a%2Fb"), ("a%25b", "a%b")]
+)
+async def test_what_can_be_no_id_is_shown_as_it_was_meant(
+    api: Api, written: str, meant: str
+) -> None:
+    for method, rest in (("GET", ""), ("DELETE", ""), ("GET", "/executions")):
+        reply = await call(api, method, f"{_JOBS}/{written}{rest}")
+        assert reply.body["Message"] == f"'{meant}' is not the id of a job"
+
+
 async def test_paging_through_the_list_meets_every_job_once(api: Api) -> None:
     for number in range(7):
         await store_job(api.store, _numbered(number))

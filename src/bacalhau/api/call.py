@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from starlette.requests import HTTPConnection, Request
 
@@ -31,12 +32,12 @@ class Call:
     @property
     def reference(self) -> str:
         """The id, or part of one, in the path."""
-        return str(self.connection.path_params["id"])
+        return unquote(self.connection.path_params["id"])
 
     @property
     def name(self) -> str:
         """The name in the path of what has no id."""
-        return str(self.connection.path_params["name"])
+        return unquote(self.connection.path_params["name"])
 
     @property
     def headers(self) -> Mapping[str, str]:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _COMPONENT = "APIServer"
-_ENCODED_SLASH = re.compile("%2f", re.IGNORECASE)
+_KEPT = re.compile("%(?=2f|25)", re.IGNORECASE)
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 _STARTS = frozenset({"http.response.start", "websocket.http.response.start", "websocket.accept"})
 
@@ -40,7 +40,8 @@ _STARTS = frozenset({"http.response.start", "websocket.http.response.start", "we
 class Greeting:
     """Names the request, and tells of the server in every response.
 
-    The request's path is decoded but for slashes, so that an id cannot reach into the next segment.
+    The request's path is decoded but for slashes, so that an id cannot reach into the next segment,
+    and for percent signs, so that what is left can be decoded once more (``Call.reference``).
     Pages that may use the API are told so, whatever the answer.
     """
 
@@ -58,7 +59,7 @@ class Greeting:
         headers = Headers(scope=scope)
         request_id = self._request_id(headers)
         scope.setdefault("state", {})["request_id"] = request_id
-        path = unquote(_ENCODED_SLASH.sub("%252F", scope["raw_path"].decode("latin-1")))
+        path = unquote(_KEPT.sub("%25", scope["raw_path"].decode("latin-1")))
         scope["path"] = current_path(path)
         added = [*self._headers, (b"x-request-id", request_id.encode())]
         if "origin" in headers and self._door.admits_origin(headers["origin"], headers):
