@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiodocker.containers import DockerContainer
 
 from bacalhau.engines.docker import DockerEngine
+from bacalhau.engines.docker import task as docker_task
 from bacalhau.errors import ExecutionError, TransientError, UserError
 from bacalhau.models import Resources, SpecConfig, Task
 from bacalhau.ports import TaskExit, TaskRun, Volume
@@ -179,6 +181,35 @@ async def test_running_out_of_memory_is_a_failure_that_names_the_limit(
     assert caught.value.details["ExitCode"] == "137"
     assert sink.stdout == b"before\n"
     await cleaned(bench)
+
+
+@pytest.mark.parametrize("is_told_late", [True, False])
+async def test_a_daemon_that_hears_of_the_memory_late_or_never_makes_no_difference(
+    *,
+    engine: DockerEngine,
+    bench: DockerBench,
+    runs: Runs,
+    monkeypatch: pytest.MonkeyPatch,
+    is_told_late: bool,
+) -> None:
+    """It hears of the end by another way. Never: the control group was gone before."""
+    show = DockerContainer.show
+
+    async def show_early(container: DockerContainer) -> dict[str, Any]:
+        shown: dict[str, Any] = await show(container)
+        return {**shown, "State": {**shown["State"], "OOMKilled": False}}
+
+    async def nothing(*_: object) -> str:
+        return ""
+
+    monkeypatch.setattr(DockerContainer, "show", show_early)
+    if is_told_late:
+        monkeypatch.setattr(docker_task, "memory_kills", lambda: 0)
+    else:
+        monkeypatch.setattr(docker_task.ContainerTask, "_event_at_end", nothing)
+    run, _ = runs.make(bench.script("exec tail /dev/zero"), resources=Resources(memory=20_000_000))
+    with pytest.raises(ExecutionError, match="memory limit exceeded"):
+        await finish(engine, run)
 
 
 async def test_a_child_that_runs_out_of_memory_is_the_tasks_own_business(
