@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+import structlog
+
+from bacalhau.lib.nearest import did_you_mean
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AsyncExitStack
@@ -15,6 +19,8 @@ if TYPE_CHECKING:
     from bacalhau.ports import Engine, Plugin, PluginContext, Publisher, Source
 
 P = TypeVar("P", bound="Plugin")
+
+_log = structlog.get_logger()
 
 
 class PluginClasses(NamedTuple):
@@ -62,12 +68,19 @@ class LateClasses(Mapping[str, type[P]]):
 
 
 def find_plugins(settings: Settings) -> PluginClasses:
-    """Find the classes behind the entry points, without those that the settings disable."""
+    """Find the classes behind the entry points, without those that the settings disable.
+
+    A disabled name that nothing has is told in the log. It is no error: one configuration may serve
+    nodes with different plug-ins, and one of v1.5 may name ``ipfs``.
+    """
     every = entry_points()
 
     def find(kind: str, key: str) -> dict[str, EntryPoint]:
         unwanted = {name.strip().lower() for name in settings.words(key)}
         found = {point.name: point for point in every.select(group=f"bacalhau.{kind}")}
+        for name in sorted(unwanted - found.keys()):
+            hint = did_you_mean(name, found) or f"the names are {', '.join(sorted(found))}"
+            _log.warning("unknown_name_disabled", setting=key, name=name, hint=hint)
         return {name: point for name, point in found.items() if name not in unwanted}
 
     return PluginClasses(
