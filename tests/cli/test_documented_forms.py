@@ -106,6 +106,18 @@ def test_old_flags_of_describe(jobs: ServedApi) -> None:
     assert outcome.stderr.count("has been deprecated") == 2
 
 
+def test_an_order_that_executions_do_not_have_is_told_with_all_that_they_have(
+    jobs: ServedApi,
+) -> None:
+    arguments = ("job", "executions", finished_job(1).id, "--order-by")
+    outcome = jobs.cli(*arguments, "foo")
+    assert (outcome.code, outcome.stdout) == (1, "")
+    assert "cannot use 'foo' as order-by value" in outcome.stderr
+    assert '"created_at" "modified_at" "id" "state"' in outcome.stderr
+    for order in ("ID", "State", "Created_At", "modify_time"):
+        assert jobs.cli(*arguments, order).code == 0
+
+
 @pytest.mark.parametrize("order", ["id", "state"])
 def test_orders_of_executions(jobs: ServedApi, order: str) -> None:
     arguments = ("job", "executions", finished_job(1).id, "--order-by", order, "--output", "json")

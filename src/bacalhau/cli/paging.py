@@ -23,6 +23,19 @@ def paging_flags(limit: int, orders: Sequence[str], *, short: str = "") -> tuple
     )
 
 
+def check_word(flag: str, value: str, words: Sequence[str]) -> None:
+    """See that the value of a flag is one of some words, whatever its case, or not given.
+
+    Raises:
+        UserError: it is another word.
+    """
+    if value and value.lower() not in words:
+        listed = " ".join(f'"{word}"' for word in words)
+        raise UserError(
+            f"cannot use '{value}' as {flag} value, should be one of: [{listed}]", component="CLI"
+        )
+
+
 def requirements(selector: str) -> list[str]:
     """Return the requirements of a label selector, each in its canonical form.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from bacalhau.cli.command import Arity, Command
 from bacalhau.cli.output import TABULAR_FLAGS, print_rows
-from bacalhau.cli.paging import paging_flags
+from bacalhau.cli.paging import check_word, paging_flags
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,8 @@ _OWN_ORDERS: dict[str, Callable[[Execution], str]] = {
     "state": lambda execution: str(execution.compute_state.state_type),
 }
 """Orders that servers of v1.5 do not know: the rows are sorted here."""
+_ORDERS = ("created_at", "modified_at", *_OWN_ORDERS)
+_SYNONYMS = ("create_time", "modify_time")
 
 
 def run(
@@ -35,7 +37,8 @@ def run(
     from bacalhau.cli.views.jobs import execution_columns
     from bacalhau.client import Page
 
-    key = _OWN_ORDERS.get(order_by)
+    check_word("order-by", order_by, (*_ORDERS, *_SYNONYMS))
+    key = _OWN_ORDERS.get(order_by.lower())
     page = Page(limit, next_token, order_by, order_reversed)
     if key:
         page = Page(next_token=next_token)
@@ -49,7 +52,7 @@ def run(
 COMMAND = Command(
     "executions",
     run,
-    flags=(*paging_flags(20, ("created_at", "modified_at", *_OWN_ORDERS)), *TABULAR_FLAGS),
+    flags=(*paging_flags(20, _ORDERS), *TABULAR_FLAGS),
     arity=Arity("JOB", 1, 1),
     text="List the executions of a job. JOB is an id or the start of one.",
 )

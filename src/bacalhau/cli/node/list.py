@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING, Any
 from bacalhau.cli.command import Command
 from bacalhau.cli.flag import Flag
 from bacalhau.cli.output import TABULAR_FLAGS, print_rows
-from bacalhau.cli.paging import paging_flags, requirements
+from bacalhau.cli.paging import check_word, paging_flags, requirements
 from bacalhau.cli.values import STRING, STRINGS
-from bacalhau.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from bacalhau.cli.session import Session
 
 _ORDERS = (
@@ -44,8 +41,8 @@ def run(
     **form: Any,
 ) -> None:
     """Print the nodes of the cluster."""
-    _check("filter-approval", filter_approval, _APPROVALS)
-    _check("filter-status", filter_status, _STATUSES)
+    check_word("filter-approval", filter_approval, _APPROVALS)
+    check_word("filter-status", filter_status, _STATUSES)
     wanted = requirements(labels)
     from bacalhau.cli.views.nodes import node_columns
     from bacalhau.client import Page
@@ -58,14 +55,6 @@ def run(
             status=filter_status,
         )
     print_rows(session, node_columns(show), answer.nodes, **form)
-
-
-def _check(flag: str, value: str, words: Sequence[str]) -> None:
-    if value and value.lower() not in words:
-        listed = " ".join(f'"{word}"' for word in words)
-        raise UserError(
-            f"cannot use '{value}' as {flag} value, should be one of: [{listed}]", component="CLI"
-        )
 
 
 COMMAND = Command(
