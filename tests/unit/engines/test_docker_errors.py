@@ -116,6 +116,7 @@ def test_why_a_program_did_not_start(exit_code: int, words: bytes, told: str) ->
     [
         (500, "Cannot mkdir: /bin/sh is not a directory", "WorkingDirectory"),
         (400, "No command specified", "Parameters"),
+        (400, "Minimum memory limit allowed is 6MB", "Resources.Memory"),
     ],
 )
 def test_what_no_other_attempt_would_create(status: int, message: str, hint: str) -> None:

@@ -100,6 +100,8 @@ def create_error(exc: DockerError, image: str) -> BacalhauError:
 
 _FAULTS_OF_CREATION = {
     "No command specified": "the image names no program: name one in Parameters or Entrypoint",
+    "Minimum memory limit": "raise Resources.Memory of the task (--memory), such as to 64Mb; a"
+    " number without a unit is bytes",
     "is not a directory": "WorkingDirectory, or the one of the image, must be a directory",
 }
 
