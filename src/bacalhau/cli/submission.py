@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 RUNTIME_FLAGS = (
     Flag("wait", BOOL, True, "Wait for the job to end; --wait=false prints its id alone."),
-    Flag("wait-timeout-secs", not_negative(INT), 600, "Seconds to wait; the job itself goes on."),
+    Flag(
+        "wait-timeout-secs",
+        not_negative(INT),
+        600,
+        "Seconds to wait, with --follow from the end of the output; the job itself goes on.",
+    ),
     Flag("id-only", BOOL, False, "Print the job's id and nothing else."),
     Flag("follow", BOOL, False, "Show the job's output instead of its progress.", short="f"),
     Flag("node-details", BOOL, False, "Show what each node printed, at the end."),
