@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from bacalhau.lib.date_layout.moment import Moment
+from bacalhau.lib.date_layout.pieces import Piece
 from bacalhau.lib.date_layout.reading import UnreadableError, read_moment
 from bacalhau.lib.date_layout.writing import write_moment
 
@@ -57,13 +58,6 @@ _EXAMPLES = (
 
 class LayoutError(ValueError):
     """A text that no date can be read by."""
-
-
-class Piece(NamedTuple):
-    """A part of a layout: an element, by the text that Go has for it, or literal text."""
-
-    text: str
-    is_element: bool
 
 
 @dataclass(frozen=True)

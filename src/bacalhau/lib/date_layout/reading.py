@@ -12,7 +12,7 @@ from bacalhau.lib.date_layout.moment import DAYS, MONTHS, Moment, recurring
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bacalhau.lib.date_layout.layout import Piece
+    from bacalhau.lib.date_layout.pieces import Piece
 
 # Element: the field, whether it always has two digits, and the values it may have.
 _NUMBERS = {

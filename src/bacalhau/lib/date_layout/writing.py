@@ -9,7 +9,7 @@ from bacalhau.lib.date_layout.moment import DAYS, MONTHS, Moment
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from bacalhau.lib.date_layout.layout import Piece
+    from bacalhau.lib.date_layout.pieces import Piece
 
 _WRITERS: dict[str, Callable[[Moment], str]] = {
     "2006": lambda at: f"{at.year:04}",
