@@ -23,7 +23,7 @@ from bacalhau.models.capacity import task_resources
 from bacalhau.ports import TaskRun
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from bacalhau.compute.plugins import Plugins
     from bacalhau.compute.records import Records
@@ -90,7 +90,9 @@ class Attempt:
         began = self._around.clock.monotonic()
         last = await self._last_move()
         if last is not None:
-            after = await self._around.records.advance(self._record.id, last)
+            after = await self._around.records.advance(
+                self._record.id, last, lambda: self._make_room(last)
+            )
             self._log_end(after, last, self._around.clock.monotonic() - began)
 
     async def _last_move(self) -> Move | None:
@@ -221,7 +223,8 @@ class Attempt:
 
     async def _enter_publishing(self) -> bool:
         entered = self._record.state is ComputeState.PUBLISHING or await self._enter(
-            Move(step=Step.TASK_ENDED, run_output=self._run_output)
+            Move(step=Step.TASK_ENDED, run_output=self._run_output),
+            lambda: _forget(self._record, self._around),
         )
         self._topic = Topic.PUBLISHING_RESULTS
         return entered
@@ -246,9 +249,11 @@ class Attempt:
 
     # -- ends ---------------------------------------------------------------------------
 
-    async def _enter(self, move: Move) -> bool:
+    async def _enter(
+        self, move: Move, make_room: Callable[[], Awaitable[None]] | None = None
+    ) -> bool:
         """Store a new phase; return False when the execution was ended meanwhile."""
-        after = await self._around.records.advance(self._record.id, move)
+        after = await self._around.records.advance(self._record.id, move, make_room)
         if isinstance(after, Refusal):
             return False
         self._record = after
@@ -280,6 +285,16 @@ class Attempt:
             log.warning("output_lost", execution_id=self._record.id, error=exc.message)
             return RunOutput(exit_code=exit_code, error_msg=error.message)
 
+    async def _make_room(self, last: Move) -> None:
+        """Remove what may leave no room to store the end, and is not needed for it.
+
+        Should the node be killed now, the execution starts anew, or is published once more: results
+        that are published stay for that.
+        """
+        await _forget(self._record, self._around)
+        if last.step is not Step.COMPLETED or not self._task.publisher.kind:
+            await self._around.workspace.discard(self._record.execution)
+
     def _log_end(self, after: LocalExecution | Refusal, last: Move, seconds: float) -> None:
         if isinstance(after, Refusal):
             return
@@ -304,11 +319,16 @@ async def clean_up(record: LocalExecution, around: Surroundings) -> None:
     now = around.records.read(record.id)
     if now is not None and not now.state.is_terminal:
         return
+    await _forget(record, around)
+    await around.workspace.discard(record.execution)
+
+
+async def _forget(record: LocalExecution, around: Surroundings) -> None:
+    """Let the engine remove what is left of the task."""
     job = record.execution.job
     engine = around.plugins.engines.find(job.task.engine.kind) if job is not None else None
     if engine is not None:
         await engine.forget(record.id)
-    await around.workspace.discard(record.execution)
 
 
 def _timed_out(limit_seconds: int) -> BacalhauError:

@@ -9,14 +9,14 @@ import msgspec
 import structlog
 
 from bacalhau.compute.moves import messages_of, moved
-from bacalhau.errors import StaleWriteError, TransientError
+from bacalhau.errors import Code, StaleWriteError, TransientError
 from bacalhau.lib.backoff import Backoff
 from bacalhau.lifecycle.local import Refusal
 from bacalhau.models import ComputeState
 from bacalhau.ports import LocalChanges
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from bacalhau.compute.moves import Move
     from bacalhau.models import ExecutionID
@@ -53,8 +53,15 @@ class Records:
         known = self._live.get(execution_id)
         return self.store.execution(execution_id) if known is None else known
 
-    async def advance(self, execution_id: ExecutionID, move: Move) -> LocalExecution | Refusal:
+    async def advance(
+        self,
+        execution_id: ExecutionID,
+        move: Move,
+        make_room: Callable[[], Awaitable[None]] | None = None,
+    ) -> LocalExecution | Refusal:
         """Apply a move durably and return the new record, or why it has no effect.
+
+        ``make_room`` is called once if the disk is full, and then the move is tried again.
 
         Cancellation: the move may have been stored all the same.
         """
@@ -66,16 +73,21 @@ class Records:
             if isinstance(after, Refusal):
                 return after
             try:
-                await self.write([after], messages_of(move, after))
+                await self.write([after], messages_of(move, after), make_room)
             except StaleWriteError:
                 continue
             self.completed += after.state is ComputeState.COMPLETED
             return following(after)
 
     async def write(
-        self, records: Sequence[LocalExecution], messages: Sequence[FromNode] = ()
+        self,
+        records: Sequence[LocalExecution],
+        messages: Sequence[FromNode] = (),
+        make_room: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Store changed records, which carry the revision they had when they were read.
+
+        ``make_room`` is called once if the disk is full.
 
         Raises:
             StaleWriteError: one of them has changed since; nothing was stored.
@@ -84,7 +96,7 @@ class Records:
             executions=tuple(following(record) for record in records), messages=tuple(messages)
         )
         try:
-            await self._apply(changes)
+            await self._apply(changes, make_room)
         except BaseException:
             for record in records:
                 self._live.pop(record.id, None)  # who knows what is stored
@@ -104,7 +116,9 @@ class Records:
             # The next delivery makes up for it; until then, a restart would repeat the messages.
             log.warning("store_refuses", error=exc.message)
 
-    async def _apply(self, changes: LocalChanges) -> None:
+    async def _apply(
+        self, changes: LocalChanges, make_room: Callable[[], Awaitable[None]] | None
+    ) -> None:
         attempt = 0
         while True:
             try:
@@ -112,6 +126,9 @@ class Records:
             except TransientError as exc:
                 self.is_refused = True
                 log.warning("store_refuses", attempt=attempt, error=exc.message)
+                if make_room is not None and exc.code == Code.DISK:
+                    await make_room()
+                    make_room = None
             except StaleWriteError:
                 if attempt and self._is_stored(changes):
                     return

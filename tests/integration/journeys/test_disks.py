@@ -17,7 +17,7 @@ from bacalhau.models import JobState, JobType, ResultPath, SpecConfig, Task
 from bacalhau.publishers.local import LocalPublisher
 from bacalhau.testing.contracts.publisher import ToldProgress, execution_with, write_results
 from tests.integration.journeys.test_restarts import has_printed, make_job, state_of, wasm_task
-from tests.support.docker import unavailable
+from tests.support.docker import IMAGE, private_daemon, unavailable
 from tests.support.engines import compile_text, plugin_context
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ HUNGRY = """(module
           (i32.const 0) (i32.const 1) (i32.const 8)))))))"""
 """A module that writes zeros into its result path, 4 KiB at a time, until there is no room."""
 
+FILLING = "dd if=/dev/zero of=/large bs=64k; dd if=/dev/zero of=/larger bs=512; exit 0"
+
 
 def nearly(pages: int) -> str:
     """The same, which leaves that many pages free at its end."""
@@ -89,6 +91,14 @@ def nearly(pages: int) -> str:
 def disk(env: Env) -> Iterator[Path]:
     """A small disk in memory."""
     with _mounted(env.directory / "disk", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs") as at:
+        yield at
+
+
+@pytest.fixture
+def large_disk(env: Env) -> Iterator[Path]:
+    """One that has room for images as well."""
+    options = f"size={8 * DISK_BYTES}"
+    with _mounted(env.directory / "large", "-t", "tmpfs", "-o", options, "tmpfs") as at:
         yield at
 
 
@@ -242,6 +252,29 @@ def test_results_that_nearly_fill_the_disk_end_as_well(env: Env, disk: Path, pag
         env.wait_until(lambda: client.job(job).job.is_terminal, "the hungry job ends", seconds=60)
         later = client.submit(make_job(JobType.BATCH, wasm_task(*SHORT))).job_id
         wait_completed(env, client, [later])
+    assert "Traceback" not in node.log.read_text()
+
+
+@pytest.mark.docker
+@pytest.mark.xdist_group("docker")
+@pytest.mark.parametrize("is_published", [True, False])
+def test_a_container_that_fills_the_disk_makes_room_for_its_end(
+    env: Env, large_disk: Path, *, is_published: bool
+) -> None:
+    """The daemon keeps what containers write on the same disk, until they are removed."""
+    spec = SpecConfig(type="docker", params={"Image": IMAGE, "Parameters": ["sh", "-c", FILLING]})
+    publisher = SpecConfig(type="local") if is_published else SpecConfig()
+    hungry = Task(name="main", engine=spec, publisher=publisher)
+    with private_daemon(f"--data-root={large_disk / 'docker'}") as daemon:
+        env.variables["DOCKER_HOST"] = daemon.host
+        daemon.import_image(IMAGE, 'CMD ["sh"]')
+        node = env.start_node(*FLAGS, "-c", "Engines.Disabled=", data=large_disk / "node")
+        with env.client() as client:
+            job = client.submit(make_job(JobType.BATCH, hungry)).job_id
+            env.wait_until(lambda: client.job(job).job.is_terminal, "the job ends", seconds=60)
+            later = client.submit(make_job(JobType.BATCH, wasm_task(*SHORT))).job_id
+            wait_completed(env, client, [later])
+        assert node.stop() == 0
     assert "Traceback" not in node.log.read_text()
 
 

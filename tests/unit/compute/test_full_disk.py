@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from bacalhau.errors import TransientError
+import pytest
+
+from bacalhau.errors import Code, TransientError
 from bacalhau.models import ComputeState, ExecutionID, SpecConfig
 from bacalhau.ports import LocalChanges
 from bacalhau.protocol.messages import BidResult, RunResult
+from bacalhau.testing.engine_fake import FakeMachine
 from bacalhau.testing.store_memory import MemoryExecutionStore
 from tests.support.compute_node import Machine, now, offer, simulated, task, until
 
@@ -84,6 +87,46 @@ async def test_a_write_that_only_seemed_to_fail_is_not_written_twice() -> None:
         disk.lies = True
         await until(lambda: orchestrator.of_type(RunResult))
     assert [type(message) for message in orchestrator.told] == [BidResult, RunResult]
+
+
+class FilledDisk(MemoryExecutionStore):
+    """Is full as long as the engine keeps what the task has left, once it is told so."""
+
+    def __init__(self, tasks: FakeMachine) -> None:
+        super().__init__()
+        self._tasks = tasks
+        self.is_filled = False
+
+    async def apply(self, changes: LocalChanges) -> None:
+        if self.is_filled and self._tasks.ends:
+            raise TransientError("no space left", code=Code.DISK)
+        await super().apply(changes)
+
+
+@pytest.mark.parametrize(
+    ("does", "is_published", "state"),
+    [
+        ({}, False, ComputeState.COMPLETED),
+        ({}, True, ComputeState.COMPLETED),
+        ({"Failure": "no"}, False, ComputeState.FAILED),
+    ],
+)
+@simulated
+async def test_a_task_whose_container_fills_the_disk_makes_room_for_its_end(
+    does: dict[str, object], *, is_published: bool, state: ComputeState
+) -> None:
+    """The container was removed after its end was stored, for which the container left no room."""
+    tasks = FakeMachine()
+    disk = FilledDisk(tasks)
+    machine = Machine(store=disk, tasks=tasks)
+    publisher = SpecConfig(type="fake") if is_published else SpecConfig()
+    engine = {"Seconds": 20, "Stdout": "x", **does}
+    async with machine.cluster() as orchestrator:
+        await orchestrator.ask(offer(task(engine=engine, publisher=publisher)))
+        await until(lambda: machine.state() is ComputeState.RUNNING)
+        disk.is_filled = True
+        await until(lambda: machine.state() is state)
+    assert tasks.started == [E1]
 
 
 @simulated

@@ -67,7 +67,9 @@ def translated(error: sqlite3.Error, path: Path) -> BacalhauError:
     primary = _primary_code(error)
     if primary in _OUTSIDE:
         problem, hint = _OUTSIDE[primary]
-        return TransientError(f"store {path}: {problem} ({error})", hint=hint, component=COMPONENT)
+        code = Code.DISK if primary == sqlite3.SQLITE_FULL else None
+        message = f"store {path}: {problem} ({error})"
+        return TransientError(message, code=code, hint=hint, component=COMPONENT)
     if primary in _DAMAGED:
         return damaged(path, str(error))
     return InternalError(f"store {path}: {error}", component=COMPONENT)
