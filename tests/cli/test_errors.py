@@ -60,6 +60,28 @@ def test_messages(arguments: list[str], message: str) -> None:
     assert outcome.stderr.startswith(f"\nError: {message}")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("agent", "alive", "--data-dir", "data"),
+        ("agent", "alive", "-c", "some.yaml"),
+        ("serve", "--data-dir", "data"),
+    ],
+)
+def test_a_working_directory_that_is_gone(
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    outcome = run_cli(*arguments)
+    assert outcome.code == 1
+    assert outcome.stderr == (
+        "\nError: the working directory does not exist any more\nHint:  change to one that exists\n"
+    )
+
+
 def test_a_command_that_looks_like_a_known_one_is_suggested() -> None:
     assert run_cli("versoin").stderr == (
         '\nError: unknown command "versoin" for "bacalhau"\n\nDid you mean this?\n\tversion\n'

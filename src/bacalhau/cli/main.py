@@ -88,7 +88,7 @@ def _run(session: Session, arguments: Sequence[str]) -> int:
 
     from bacalhau.cli.reports import report, report_defect
     from bacalhau.cli.tree import ROOT
-    from bacalhau.errors import BacalhauError
+    from bacalhau.errors import BacalhauError, UserError
 
     try:
         with ROOT.make_context(session.program, list(arguments), obj=session) as context:
@@ -103,7 +103,12 @@ def _run(session: Session, arguments: Sequence[str]) -> int:
         if isinstance(exc, OSError) and exc.errno in _OUTPUT_FAILURES:
             raise
         _settle_output(session)
-        report_defect(session, exc)
+        if isinstance(exc, FileNotFoundError) and exc.filename is None:
+            # What the system says to whoever makes a path absolute in such a place.
+            message = "the working directory does not exist any more"
+            report(session, UserError(message, hint="change to one that exists", component="CLI"))
+        else:
+            report_defect(session, exc)
         return 1
     return 0
 
