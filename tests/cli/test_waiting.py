@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from tests.support.cli import Outcome, ServedApi
 
 
-def end_job(server: ServedApi, state: JobState, history: Sequence[HistoryDraft]) -> None:
+def end_job(
+    server: ServedApi, state: JobState, history: Sequence[HistoryDraft], has_run: bool
+) -> None:
     """Wait for a job to be submitted, and end it."""
 
     async def story() -> bool:
@@ -44,14 +46,16 @@ def end_job(server: ServedApi, state: JobState, history: Sequence[HistoryDraft])
         if not page.jobs:
             return False
         job = page.jobs[0]
-        await server.api.store.apply(_ending(job, state, history))
+        await server.api.store.apply(_ending(job, state, history, has_run))
         return True
 
     while not server.run(story()):
         pass
 
 
-def _ending(job: Job, state: JobState, history: Sequence[HistoryDraft]) -> JobChanges:
+def _ending(
+    job: Job, state: JobState, history: Sequence[HistoryDraft], has_run: bool
+) -> JobChanges:
     ended = msgspec.structs.replace(
         job, state=State[JobState](state_type=state), revision=job.revision + 1
     )
@@ -59,7 +63,7 @@ def _ending(job: Job, state: JobState, history: Sequence[HistoryDraft]) -> JobCh
     return JobChanges(
         job_id=job.id,
         job=ended,
-        executions=(run,),
+        executions=(run,) if has_run else (),
         history=tuple(history or finished_history(job)[1:]),
     )
 
@@ -69,10 +73,11 @@ def run(
     *arguments: str,
     state: JobState = JobState.COMPLETED,
     history: Sequence[HistoryDraft] = (),
+    has_run: bool = True,
     **options: Any,
 ) -> Outcome:
     """Run a command that submits a job, and end the job meanwhile."""
-    thread = threading.Thread(target=end_job, args=(server, state, history), name="story")
+    thread = threading.Thread(target=end_job, args=(server, state, history, has_run), name="story")
     thread.start()
     outcome = server.cli(*arguments, **options)
     thread.join(timeout=30)
@@ -180,6 +185,14 @@ def test_follow_shows_the_output_and_nothing_else(server: ServedApi) -> None:
     outcome = run(server, "docker", "run", "-f", "ubuntu")
     assert outcome.lines[1:3] == ["Waiting for logs... (Ctrl+C leaves the job running)", ""]
     assert outcome.lines[3:] == ["hello", "oops"]
+
+
+def test_following_a_job_that_is_stopped_before_it_runs_ends_quietly(server: ServedApi) -> None:
+    """It has no output, as it should."""
+    outcome = run(
+        server, "docker", "run", "-f", "--id-only", "ubuntu", state=JobState.STOPPED, has_run=False
+    )
+    assert (outcome.code, outcome.stderr) == (0, "")
 
 
 def test_waiting_ends_when_the_time_is_up(server: ServedApi) -> None:

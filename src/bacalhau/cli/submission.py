@@ -174,8 +174,11 @@ def _follow(session: Session, client: Client, job_id: str, job: Job, runtime: Ru
         if not waiting.follow(session, client, job_id, quiet=runtime.id_only):
             return
     except BacalhauError:
-        # A job that failed before it had any output says more than the lack of output.
-        if not conclude(session, client, client.job(job_id).job):
+        # A job that failed before it had any output says more than the lack of output; one that
+        # was stopped before it ran, or had nothing to run, has none.
+        ended = client.job(job_id).job
+        has_nothing = ended.is_terminal and not client.executions(job_id).items
+        if not conclude(session, client, ended) and not has_nothing:
             raise
     else:
         silent = replace(runtime, id_only=True, node_details=False, group_events=False)
