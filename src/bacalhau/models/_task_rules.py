@@ -138,7 +138,7 @@ def _timeouts(task: Task) -> Iterator[Problem]:
             yield Problem(
                 f"Timeouts.{name}Timeout",
                 f"invalid {name.lower()} timeout value: {shown}",
-                "timeouts are whole seconds from 0, which means none",
+                f"timeouts are whole seconds from 0, which means none, to {_MAX_TIMEOUT_SECONDS}",
             )
 
 

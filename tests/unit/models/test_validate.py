@@ -146,6 +146,11 @@ def test_each_part_of_a_task_has_its_rules(changes: dict[str, Any], path: str, t
     assert text in message
 
 
+def test_the_longest_time_out_is_told() -> None:
+    (problem,) = validate_submission(_job(_task(timeouts=TimeoutConfig(total_timeout=10**14))))
+    assert problem.hint == "timeouts are whole seconds from 0, which means none, to 9223372036"
+
+
 @pytest.mark.parametrize(
     "domain",
     ["example.com", ".example.com", "a_b.s3.amazonaws.com", "xn--bcher-kva.xn--p1ai", "10.0.0.1",
