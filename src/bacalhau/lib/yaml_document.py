@@ -108,6 +108,8 @@ def _place(text: str, position: int) -> tuple[int, int]:
 def _marked(error: yaml.MarkedYAMLError) -> YamlError:
     mark = error.problem_mark or error.context_mark
     reason = error.problem or error.context or "bad syntax"
+    if reason.endswith("<document start>"):
+        reason = "this stands behind the end of the document"
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     return YamlError(reason, line, column, is_syntax=True)
 

@@ -144,6 +144,13 @@ def test_what_would_be_lost_in_a_second_document_is_an_error() -> None:
     assert (caught.value.line, caught.value.is_syntax) == (4, False)
 
 
+@pytest.mark.parametrize("text", ["{a: 1}\n// more\n", "'a'\nb: 1\n", "[a]\nb: 1\n"])
+def test_text_behind_the_end_of_a_document_is_an_error(text: str) -> None:
+    with pytest.raises(YamlError, match="stands behind the end of the document") as caught:
+        load_yaml(text)
+    assert (caught.value.line, caught.value.is_syntax) == (2, True)
+
+
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- "])
 def test_endless_nesting_is_an_error_not_a_crash(opening: str) -> None:
     with pytest.raises(YamlError):
