@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bacalhau.config.key import MAX_PORT, Key, one_of
-from bacalhau.lib.units import parse_bytes
+from bacalhau.config.key import MAX_PORT, Key, amount_between, one_of
 
 LEVELS = (
     *("trace", "debug", "info", "warn", "warning", "error", "fatal", "panic"),
@@ -35,7 +34,7 @@ API_KEYS = (
         "API.MaxBodySize",
         "10MB",
         "Largest body of a request, such as a job; larger ones are answered with 413.",
-        check=parse_bytes,
+        check=amount_between(1_000, 2**32),
     ),
     Key(
         "API.MaxRequestsPerSecond",

@@ -105,6 +105,7 @@ def test_durations_are_kept_in_gos_form() -> None:
         ("Logging.Level=loud", "expected one of"),
         ("JobDefaults.Batch.Task.Resources.CPU=lots", "expected cores"),
         ("JobDefaults.Batch.Task.Resources.Memory=-1", "expected bytes"),
+        ("API.MaxBodySize=0", "it must be from 1000 to"),
         ("Compute.AllocatedCapacity.CPU=110%", "between 0% and 100%"),
         ("Compute.AllocatedCapacity.Memory=much", ", or a percentage such as 70%"),
         ("Compute.AllocatedCapacity.Disk=-1%", "between 0% and 100%"),
