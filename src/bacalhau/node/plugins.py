@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 P = TypeVar("P", bound="Plugin")
 
-_log = structlog.get_logger()
+_ELSEWHERE = frozenset({"ipfs", "noop", "repoclone", "repoclonelfs", "s3presigned", "s3signed"})
+"""Types of v1.5 that we have not: a configuration from there may well disable them."""
+
+log = structlog.get_logger()
 
 
 class PluginClasses(NamedTuple):
@@ -70,18 +73,19 @@ class LateClasses(Mapping[str, type[P]]):
 def find_plugins(settings: Settings) -> PluginClasses:
     """Find the classes behind the entry points, without those that the settings disable.
 
-    A disabled name that nothing has is told in the log. It is no error: one configuration may serve
-    nodes with different plug-ins, and one of v1.5 may name ``ipfs``.
+    A class with several names is disabled by any of them. What is disabled and does not exist is
+    told in the log.
     """
     every = entry_points()
 
     def find(kind: str, key: str) -> dict[str, EntryPoint]:
         unwanted = {name.strip().lower() for name in settings.words(key)}
         found = {point.name: point for point in every.select(group=f"bacalhau.{kind}")}
-        for name in sorted(unwanted - found.keys()):
-            hint = did_you_mean(name, found) or f"the names are {', '.join(sorted(found))}"
-            _log.warning("unknown_name_disabled", setting=key, name=name, hint=hint)
-        return {name: point for name, point in found.items() if name not in unwanted}
+        for name in sorted(unwanted - found.keys() - _ELSEWHERE):
+            hint = did_you_mean(name, found) or f"there are {', '.join(sorted(found))}"
+            log.warning("nothing_to_disable", key=key, type=name, hint=hint)
+        classes = {point.value for name, point in found.items() if name in unwanted}
+        return {name: point for name, point in found.items() if point.value not in classes}
 
     return PluginClasses(
         LateClasses(find("engines", "Engines.Disabled")),

@@ -1,4 +1,4 @@
-"""Which plug-ins a node has."""
+"""Which plug-ins a node offers."""
 
 from __future__ import annotations
 
@@ -10,28 +10,32 @@ from bacalhau.node.plugins import find_plugins
 
 
 @pytest.mark.parametrize(
-    ("key", "name", "hint"),
+    ("key", "word", "hint"),
     [
         ("Engines.Disabled", "dockr", "did you mean docker?"),
-        ("InputSources.Disabled", "urldownlaod", "did you mean urldownload?"),
-        ("Publishers.Disabled", "ipfs", "the names are local, s3"),
+        ("InputSources.Disabled", "htpp", "there are inline, local, localdirectory, s3, urldown"),
     ],
 )
-def test_a_name_that_disables_nothing_is_told(key: str, name: str, hint: str) -> None:
+def test_disabling_what_there_is_not_is_told(key: str, word: str, hint: str) -> None:
+    """Whoever misspells a name believes that it is switched off."""
     with capture_logs() as logs:
-        find_plugins(Settings({key: (name.upper(),)}))
-    assert logs == [
-        {
-            "event": "unknown_name_disabled",
-            "log_level": "warning",
-            "setting": key,
-            "name": name,
-            "hint": hint,
-        }
-    ]
+        find_plugins(Settings({key: (word,)}))
+    (line,) = logs
+    assert (line["event"], line["key"], line["type"]) == ("nothing_to_disable", key, word)
+    assert line["hint"].startswith(hint)
 
 
-def test_names_of_plug_ins_are_disabled_whatever_their_case() -> None:
+@pytest.mark.parametrize(
+    ("key", "word"),
+    [("Engines.Disabled", "Docker"), ("Publishers.Disabled", "ipfs"), ("Engines.Disabled", "noop")],
+)
+def test_disabling_what_the_original_has_is_not(key: str, word: str) -> None:
     with capture_logs() as logs:
-        classes = find_plugins(Settings({"Engines.Disabled": (" Docker", "WASM")}))
-    assert (list(classes.engines), logs) == ([], [])
+        find_plugins(Settings({key: (word,)}))
+    assert logs == []
+
+
+@pytest.mark.parametrize("word", ["local", "localDirectory"])
+def test_a_source_with_two_names_is_disabled_by_either(word: str) -> None:
+    sources = find_plugins(Settings({"InputSources.Disabled": (word,)})).sources
+    assert set(sources) == {"inline", "s3", "urldownload"}
