@@ -20,6 +20,8 @@ def left(monkeypatch: pytest.MonkeyPatch) -> Iterator[asyncio.Event]:
     """Return what is set in place of the end of this process; signals are as before afterwards."""
     left = asyncio.Event()
     monkeypatch.setattr(process, "_leave", left.set)
+    # The process would be ended when the tests have gone on to something else.
+    monkeypatch.setattr(process, "STOP_SECONDS", 24 * 3600.0)
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield left
     for number, handler in before.items():
