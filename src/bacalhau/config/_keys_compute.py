@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bacalhau.config.key import MAX_PORT, Key, amount_between, one_of, share_of
+from bacalhau.config.key import MAX_PORT, Key, amount_between, one_of, share_of, web_address
 from bacalhau.lib.units import parse_bytes, parse_cpu, parse_gpu
 
 _CAPACITY = "Compute.AllocatedCapacity"
@@ -317,6 +317,7 @@ ADMISSION_KEYS = (
         f"{_ADMISSION}.ProbeHTTP",
         "",
         "Address that is asked whether to take a job.",
+        check=web_address,
         node_aliases=(f"{_SELECTION}_PROBEHTTP",),
     ),
     Key(

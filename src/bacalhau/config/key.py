@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from bacalhau.lib.units import parse_bytes
 
@@ -92,6 +93,13 @@ def amount_between(least_bytes: int, most_bytes: int) -> Callable[[str], None]:
             raise ValueError(f"it must be from {least_bytes} to {most_bytes} bytes")
 
     return check
+
+
+def web_address(text: str) -> None:
+    """Check that a text is an address of a service that speaks HTTP."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("expected an address such as http://127.0.0.1:8000/probe")
 
 
 def one_of(*words: str) -> Callable[[str], None]:
