@@ -40,6 +40,9 @@ _LAST_OUTPUT_SECONDS = 10.0
 _LOGS_SECONDS = 300.0
 _STOP_MARGIN_SECONDS = 10.0
 _EVENT_SECONDS = 1
+_KILL, _OUT_OF_MEMORY = "kill", "oom"
+"""Events of the daemon."""
+
 _KILLED = 137
 _ENDED_FROM_OUTSIDE = frozenset({137, 143, 255})
 """SIGKILL, SIGTERM, and what a daemon notes that found the container dead."""
@@ -161,32 +164,36 @@ class ContainerTask:
                 return state, await self._repeat_output()
 
         state, complete = await self._patiently(read_end)
-        if await self._patiently(lambda: self._was_ended_from_outside(state)):
+        cause = await self._patiently(lambda: self._cause_of_end(state))
+        if cause == _KILL:
             raise TransientError(
                 "the task was ended from outside, as by a restart of the Docker daemon",
                 code=Code.DAEMON_RESTARTED,
                 component=COMPONENT,
             )
+        if cause == _OUT_OF_MEMORY:
+            state = {**state, "OOMKilled": True}
         return task_exit(state, self.run, complete.stderr_head, self.image)
 
-    async def _was_ended_from_outside(self, state: dict[str, Any]) -> bool:
-        """Tell whether the container was stopped by the daemon that ends, or by a person.
+    async def _cause_of_end(self, state: dict[str, Any]) -> str:
+        """Return what ended the container that ``state`` does not tell; empty if it does.
 
-        Nothing of what it did counts then. A program may also end with such a code by itself; where
-        nobody saw it, it is run again to find out. One that runs has ended, and was started again.
+        ``_KILL``: it was stopped by the daemon that ends, or by a person. Nothing of what it did
+        counts then. A program may also end with such a code by itself; where nobody saw it, it is
+        run again to find out. One that runs has ended, and was started again.
 
-        Also notes in ``state`` that the container ran out of memory, where the daemon heard of that
-        after it had heard of the end, or not at all.
+        ``_OUT_OF_MEMORY``: the daemon heard of that after it had heard of the end, or not at all.
         """
         if state.get("Running"):
-            return True
+            return _KILL
         if int(state.get("ExitCode", 0)) not in _ENDED_FROM_OUTSIDE or state.get("OOMKilled"):
-            return False
+            return ""
         if self.was_away:
-            return True
+            return _KILL
         event = await self._event_at_end(state)
-        state["OOMKilled"] = event == "oom" or (event == "" and self._was_killed_by_kernel(state))
-        return event == "kill"
+        if not event and self._was_killed_by_kernel(state):
+            return _OUT_OF_MEMORY
+        return event
 
     def _was_killed_by_kernel(self, state: dict[str, Any]) -> bool:
         """Tell whether the kernel has killed for want of memory while the container was ending.
@@ -198,12 +205,13 @@ class ContainerTask:
         return state.get("ExitCode") == _KILLED and memory_kills() > self.kills_before
 
     async def _event_at_end(self, state: dict[str, Any]) -> str:
-        """Return what the daemon has noted that ended the container: kill, oom, or nothing."""
+        """Return what the daemon has noted that ended the container, if it has noted anything."""
+        wanted = {"container": [self.container.id], "event": [_KILL, _OUT_OF_MEMORY]}
         params = {
             "since": _unix_time(state["StartedAt"]),
             # It does so some time after it has sent the signal, or has heard of the end.
             "until": _unix_time(state["FinishedAt"], later_seconds=_EVENT_SECONDS),
-            "filters": json.dumps({"container": [self.container.id], "event": ["kill", "oom"]}),
+            "filters": json.dumps(wanted),
         }
         with translated("read the container's events"):
             async with stream(self.docker, "GET", "events", params=params) as response:
