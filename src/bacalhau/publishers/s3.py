@@ -30,10 +30,10 @@ from bacalhau.s3.requests.access import reach
 from bacalhau.s3.requests.client import S3Client
 from bacalhau.s3.requests.failures import (
     PLACE_HINTS,
-    UNLISTED_HINT,
     Subject,
     explained,
     refuse_params,
+    unlisted,
 )
 from bacalhau.s3.results.keys import MAX_KEY_BYTES, final_key, is_own_key, template_warnings
 from bacalhau.s3.results.upload import (
@@ -103,13 +103,7 @@ class S3Publisher:
         """Refuse a server that would not get what this node signs; ``ports.SelectivePublisher``."""
         params = decode_params(S3PublisherParams, spec)
         if not self._client.trusted.include(params.endpoint):
-            raise UnsuitableNodeError(
-                f"this node does not give its AWS credentials to {params.endpoint}",
-                code=Code.ENDPOINT_NOT_LISTED,
-                component=COMPONENT,
-                hint=UNLISTED_HINT,
-                fields=["Params.Endpoint"],
-            )
+            raise unlisted(UnsuitableNodeError, COMPONENT, params.endpoint)
 
     async def publish(
         self, execution: Execution, results: Path, progress: PublishProgress

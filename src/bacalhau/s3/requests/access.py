@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bacalhau.errors import Code, ForbiddenError, UserError
 from bacalhau.s3.requests.client import Bucket
-from bacalhau.s3.requests.failures import UNLISTED_HINT, Subject
+from bacalhau.s3.requests.failures import Subject, unlisted
 from bacalhau.s3.server.credentials import default_endpoint
 from bacalhau.s3.server.endpoints import Style, locate
 
@@ -36,13 +36,7 @@ async def reach(
     has_credentials = not anonymous and await client.credentials.current() is not None
     is_unlisted = has_credentials and not _is_trusted(client, subject)
     if is_unlisted and not allow_anonymous:
-        raise ForbiddenError(
-            f"this node does not give its AWS credentials to {subject.endpoint}",
-            code=Code.ENDPOINT_NOT_LISTED,
-            component=subject.component,
-            hint=UNLISTED_HINT,
-            fields=["Params.Endpoint"],
-        )
+        raise unlisted(ForbiddenError, subject.component, subject.endpoint)
     is_anonymous = is_unlisted or not has_credentials
     if is_anonymous and not (anonymous or allow_anonymous):
         raise ForbiddenError(

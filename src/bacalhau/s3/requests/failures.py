@@ -86,6 +86,17 @@ class Subject:
         return f"s3://{self.bucket}/{self.key}" if self.key else f"s3://{self.bucket}"
 
 
+def unlisted(error: type[BacalhauError], component: str, endpoint: str) -> BacalhauError:
+    """Return the refusal to show credentials to a server that is not listed."""
+    return error(
+        f"this node does not give its AWS credentials to {endpoint}",
+        code=Code.ENDPOINT_NOT_LISTED,
+        component=component,
+        hint=UNLISTED_HINT,
+        fields=["Params.Endpoint"],
+    )
+
+
 @contextmanager
 def explained(subject: Subject) -> Iterator[None]:
     """Turn what goes wrong inside into errors that name the subject.
