@@ -101,9 +101,9 @@ class Queries:
         """Return one job."""
         return find_job(self._store, reference)
 
-    async def whole(self, reference: str) -> WholeJob:
-        """Return one job with all its executions, in order of creation."""
-        found = await self._store.whole(self.job(reference).id)
+    async def whole(self, job_id: JobID) -> WholeJob:
+        """Return one job that there is with all its executions, in order of creation."""
+        found = await self._store.whole(job_id)
         assert found is not None, "jobs are never deleted"
         return found
 
@@ -121,7 +121,7 @@ class Queries:
         self, reference: str, *, order_by: str = "created_at", reverse: bool = False, limit: int = 0
     ) -> list[Execution]:
         """Return executions of a job; ``order_by`` is one of ``EXECUTION_ORDERS``."""
-        found = list((await self.whole(reference)).executions)
+        found = list((await self.whole(self.job(reference).id)).executions)
         if order_by.startswith("modif"):
             found.sort(key=lambda execution: execution.modify_time)
         if reverse:
