@@ -124,6 +124,7 @@ class JobDraft:
         self._job = snapshot.job
         self._executions = {execution.id: execution for execution in snapshot.executions}
         self._revisions = {execution.id: execution.revision for execution in snapshot.executions}
+        self._completed: Completed | None = None
         self._settled: dict[str, str] | None = None
         self._touched: dict[ExecutionID, None] = {}
         self._evaluations: list[Evaluation] = []
@@ -146,7 +147,9 @@ class JobDraft:
     @property
     def completed(self) -> Completed:
         """All executions that will have completed."""
-        return self._before.completed.plus(Completed.of(self._executions.values()))
+        if self._completed is None:
+            self._completed = self._before.completed.plus(Completed.of(self._executions.values()))
+        return self._completed
 
     @property
     def listings(self) -> dict[str, str]:
@@ -181,6 +184,8 @@ class JobDraft:
         """Add or replace an execution."""
         self._executions[execution.id] = execution
         self._touched[execution.id] = None
+        if execution.is_completed:
+            self._completed = None
         if execution.listings:
             self._settled = None
 

@@ -21,7 +21,7 @@ _EXECUTIONS_KEPT = 20_000
 
 
 class RecentSnapshots:
-    """A bounded number of snapshots; what was not used for longest goes first."""
+    """A bounded number of snapshots; what has not changed for longest goes first."""
 
     def __init__(self, large: int = LARGE) -> None:
         self._large = large
