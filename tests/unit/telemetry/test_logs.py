@@ -13,7 +13,7 @@ import logging
 from bacalhau.telemetry.logs import configure
 
 configure({level!r}, {mode!r})
-logging.getLogger("some.library").warning("%s is odd\\n", "this")
+logging.getLogger("some.package").warning("%s is odd\\n", "this")
 """
 
 
@@ -23,10 +23,10 @@ logging.getLogger("some.library").warning("%s is odd\\n", "this")
         (
             "info",
             "default",
-            'level=warning event=library_message library=some.library text="this is odd"',
+            'level=warning event=library_message library=some.package text="this is odd"',
         ),
-        ("info", "cmd", "library_message [library:some.library] [text:this is odd]"),
-        ("info", "json", '"message":"library_message","library":"some.library"'),
+        ("info", "cmd", "library_message [library:some.package] [text:this is odd]"),
+        ("info", "json", '"message":"library_message","library":"some.package"'),
         ("error", "default", ""),
         ("disabled", "default", ""),
     ],
@@ -47,7 +47,7 @@ from bacalhau.telemetry.logs import configure
 configure("info")
 for number in range(2_000):
     structlog.get_logger().info("node_running", number=number)
-logging.getLogger("some.library").warning("odd")
+logging.getLogger("some.package").warning("odd")
 os.write(1, b"still here")
 """
 
